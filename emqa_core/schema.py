@@ -1,0 +1,392 @@
+"""Every column of every table, declared once: name, type, unit, nullability, meaning.
+
+Tables are checked against these lines at the storage border, and `docs/tables.md` is printed from
+them. Metric columns and the columns per IoU threshold depend on the run; `TableSchema.open` says which
+tables may carry them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+STRING = pa.string()
+LABEL = pa.dictionary(pa.int32(), pa.string())  # few distinct values in many rows
+INT = pa.int64()
+FLOAT = pa.float64()
+FLOAT32 = pa.float32()
+BOOL = pa.bool_()
+DATE = pa.date32()
+TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Arrow type in memory, unit, whether it may be null, and what it means."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    unit: str = ""
+    nullable: bool = False
+
+    @property
+    def field(self) -> pa.Field:
+        return pa.field(self.name, self.type, self.nullable)
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The declared columns of one output table; `open` tables carry metric columns besides."""
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+    open: bool = False
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
+    def arrow(self, extra: Iterable[Column] = ()) -> pa.Schema:
+        """The Arrow schema, common columns first, then declared, then `extra`."""
+        return pa.schema([column.field for column in (*COMMON, *self.columns, *extra)])
+
+
+def _c(name: str, type_: pa.DataType, meaning: str, unit: str = "", nullable: bool = False) -> Column:
+    return Column(name, type_, meaning, unit, nullable)
+
+
+RUN_ID = _c("run_id", STRING, "The run: date, model and digest. The tables are partitioned by it.")
+COMMON = (
+    RUN_ID,
+    _c("run_date", DATE, "The night the run stands for."),
+    _c("model", LABEL, "The model whose predictions were evaluated."),
+    _c("dataset", LABEL, "The data set they were evaluated on."),
+)
+
+CLASS = (
+    _c("class_id", LABEL, "Id of the class, as a string."),
+    _c("class_name", LABEL, "Name of the class."),
+)
+SCOPE = (
+    _c("scope", LABEL, "`class` for one class, `all` for the selected classes together."),
+    _c("class_id", LABEL, "Id of the class; null for scope `all`.", nullable=True),
+    _c("class_name", LABEL, "Name of the class; null for scope `all`.", nullable=True),
+)
+BOX = (
+    _c("x_px", FLOAT32, "Left edge of the box.", "px"),
+    _c("y_px", FLOAT32, "Top edge of the box.", "px"),
+    _c("width_px", FLOAT32, "Width of the box.", "px"),
+    _c("height_px", FLOAT32, "Height of the box.", "px"),
+)
+OBJECT_KEY = (
+    _c("frame_id", LABEL, "Id of the frame, as a string."),
+    _c("frame_order", INT, "Rank of the frame by which ties are broken."),
+    _c("input_index", INT, "Order of the row within its source."),
+)
+
+PREDICTION = TableSchema(
+    "prediction",
+    "a prediction",
+    (
+        _c("prediction_id", STRING, "Id of the prediction, unique in its frame."),
+        *OBJECT_KEY,
+        *CLASS,
+        _c("score", FLOAT, "The model's confidence, as given."),
+        *BOX,
+        _c("outcome", LABEL, "`true_positive`, `false_positive` or `ignored` at the chosen IoU threshold."),
+        _c("iou", FLOAT, "IoU with its label; null without one (0 under `best_iou`).", "0..1", True),
+        _c(
+            "iou_duplicate",
+            FLOAT,
+            "`best_iou` only: true positive at T exactly when iou_duplicate < T <= iou.",
+            "-1..1",
+            True,
+        ),
+        _c("label_id", STRING, "The label matched at the chosen IoU threshold.", "", True),
+        _c("track_id", STRING, "Track of the prediction, where the source has one.", "", True),
+    ),
+    open=True,
+)
+
+LABEL_TABLE = TableSchema(
+    "label",
+    "a label",
+    (
+        _c("label_id", STRING, "Id of the label, unique in its frame."),
+        *OBJECT_KEY,
+        *CLASS,
+        *BOX,
+        _c("area_px2", FLOAT, "Area by which the label falls into an area range.", "px²"),
+        _c("is_crowd", BOOL, "The box covers a group of objects."),
+        _c("is_ignored", BOOL, "The label counts neither as found nor as missed."),
+        _c("outcome", LABEL, "`found`, `missed` or `ignored` at the chosen IoU threshold."),
+        _c("iou", FLOAT, "IoU with the prediction that found it.", "0..1", True),
+        _c("iou_max", FLOAT, "`best_iou` only: missed at T exactly when iou_max < T.", "-1..1", True),
+        _c("prediction_id", STRING, "The prediction that found it at the chosen threshold.", "", True),
+        _c("track_id", STRING, "Track of the label, where the source has one.", "", True),
+    ),
+    open=True,
+)
+
+FRAME = TableSchema(
+    "frame",
+    "a frame",
+    (
+        _c("frame_id", STRING, "Id of the frame, as a string."),
+        _c("frame_order", INT, "Rank of the frame by which ties are broken."),
+        _c("width_px", FLOAT32, "Width of the image.", "px", True),
+        _c("height_px", FLOAT32, "Height of the image.", "px", True),
+        _c("image_uri", STRING, "Where the image lies.", "", True),
+        _c("sequence_id", STRING, "Sequence the frame belongs to.", "", True),
+        _c("frame_index", INT, "Position in the sequence.", "", True),
+        _c("content_hash", STRING, "Hash of the image's bytes, where the source has one.", "", True),
+        _c("n_predictions", INT, "Predictions that count at the chosen thresholds."),
+        _c("n_labels", INT, "Labels that count."),
+        _c("n_true_positive", INT, "True positives at the chosen thresholds."),
+        _c("n_false_positive", INT, "False positives at the chosen thresholds."),
+        _c("n_missed", INT, "Labels missed at the chosen thresholds."),
+        _c("precision", FLOAT, "n_true_positive / n_predictions.", "0..1", True),
+        _c("recall", FLOAT, "1 - n_missed / n_labels.", "0..1", True),
+        _c("f1", FLOAT, "2 TP / (n_predictions + n_labels); null for an empty frame.", "0..1", True),
+    ),
+    open=True,
+)
+
+CLASS_PERFORMANCE = TableSchema(
+    "class_performance",
+    "a class, or all, x IoU threshold x area range",
+    (
+        *SCOPE,
+        _c("iou_threshold", FLOAT, "IoU threshold; null: the mean over `iou_thresholds`.", "0..1", True),
+        _c("area_range", LABEL, "`all`, `small`, `medium`, `large`, or a range of the configuration."),
+        _c("n_labels", INT, "Labels that count in the range; for the mean: as at each T."),
+        _c("n_predictions", INT, "Predictions that count; null for the mean over T.", "", True),
+        _c("n_true_positive", INT, "True positives; null for the mean over T.", "", True),
+        _c("n_false_positive", INT, "False positives; null for the mean over T.", "", True),
+        _c("n_missed", INT, "Missed labels; null for the mean over T.", "", True),
+        _c("average_precision", FLOAT, "101-point AP; for `all` the mean over classes.", "0..1", True),
+        _c("average_precision_low", FLOAT, "Lower end of its 95% interval.", "0..1", True),
+        _c("average_precision_high", FLOAT, "Upper end of its 95% interval.", "0..1", True),
+        _c("average_precision_reason", LABEL, "Why there is no interval.", "", True),
+        _c("average_precision_voc07", FLOAT, "VOC 2007 eleven-point AP.", "0..1", True),
+        _c("average_precision_all_point", FLOAT, "Area under the whole monotone curve.", "0..1", True),
+        _c("average_recall", FLOAT, "Recall at the largest max_dets; for `all` the mean.", "0..1", True),
+        _c("precision", FLOAT, "Of the pooled rows at the score threshold.", "0..1", True),
+        _c("recall", FLOAT, "Of the pooled rows at the score threshold.", "0..1", True),
+        _c("f1", FLOAT, "Of the pooled rows at the score threshold.", "0..1", True),
+        _c("best_score_threshold", FLOAT, "Score threshold of the highest F1.", "", True),
+        _c("best_precision", FLOAT, "Precision there.", "0..1", True),
+        _c("best_recall", FLOAT, "Recall there.", "0..1", True),
+        _c("best_f1", FLOAT, "The highest F1.", "0..1", True),
+        _c("macro_precision", FLOAT, "Scope `all`: mean of the classes' precision.", "0..1", True),
+        _c("macro_recall", FLOAT, "Scope `all`: mean of the classes' recall.", "0..1", True),
+        _c("macro_f1", FLOAT, "Scope `all`: mean of the classes' F1.", "0..1", True),
+    ),
+)
+
+SUMMARY = TableSchema(
+    "summary",
+    "a measure of the run",
+    (
+        _c("measure", STRING, "Name of the measure: AP, AP50, mAP, mAR, n_frames, ..."),
+        _c("value", FLOAT, "Its value; null where nothing supports it.", "", True),
+        _c("low", FLOAT, "Lower end of its 95% interval.", "", True),
+        _c("high", FLOAT, "Upper end of its 95% interval.", "", True),
+        _c("reason", STRING, "Why value or interval is null.", "", True),
+    ),
+)
+
+PRECISION_RECALL = TableSchema(
+    "precision_recall",
+    "a class x IoU threshold x recall point",
+    (
+        *CLASS,
+        _c("iou_threshold", FLOAT, "IoU threshold.", "0..1"),
+        _c("recall", FLOAT, "Recall point.", "0..1"),
+        _c("precision", FLOAT, "Highest precision at this recall or more.", "0..1"),
+        _c("score", FLOAT, "Score at which the recall is reached; 0 where it never is."),
+    ),
+)
+
+CLASS_COOCCURRENCE = TableSchema(
+    "class_cooccurrence",
+    "a class x class, per source",
+    (
+        _c("source", LABEL, "`prediction` or `label`."),
+        *CLASS,
+        _c("other_class_id", LABEL, "Id of the other class."),
+        _c("other_class_name", LABEL, "Name of the other class."),
+        _c("sum_product", INT, "Σ over frames of n_class · n_other, rows that count."),
+    ),
+)
+
+METRIC_KEY = (
+    _c("metric", LABEL, "Name of the quality metric."),
+    _c("level", LABEL, "Where the metric is defined: `prediction`, `label` or `frame`."),
+    _c("target", LABEL, "Whose outcome it explains: `prediction`, `label` or `frame`."),
+)
+
+METRIC_IMPORTANCE = TableSchema(
+    "metric_importance",
+    "a metric x level x target x class or all x IoU threshold",
+    (
+        *METRIC_KEY,
+        *SCOPE,
+        _c("iou_threshold", FLOAT, "IoU threshold.", "0..1"),
+        _c("importance", FLOAT, "0: no dependency beyond chance; 1: the metric tells the outcome.", "0..1", True),
+        _c("importance_low", FLOAT, "Lower end of its 95% interval.", "0..1", True),
+        _c("importance_high", FLOAT, "Upper end of its 95% interval.", "0..1", True),
+        _c("bias_factor", FLOAT, "f: how far the clustering of objects in frames multiplies the bias.", "", True),
+        _c("p_value", FLOAT, "Rao-Scott p-value of independence.", "0..1", True),
+        _c("is_significant", BOOL, "Adjusted p < 0.05 and importance above the noise floor.", "", True),
+        _c("noise_floor", FLOAT, "Importance of the random control of the same level and target.", "0..1", True),
+        _c("mutual_information", FLOAT, "Plug-in I(X;Y), no correction.", "nat", True),
+        _c("mutual_information_knn", FLOAT, "scikit-learn's nearest-neighbour estimate.", "nat", True),
+        _c("mutual_information_knn_reason", LABEL, "Why there is no such estimate.", "", True),
+        _c("entropy", FLOAT, "Plug-in H(Y).", "nat", True),
+        _c("correlation", FLOAT, "Pearson between metric and outcome.", "-1..1", True),
+        _c("correlation_low", FLOAT, "Lower end of its 95% interval.", "-1..1", True),
+        _c("correlation_high", FLOAT, "Upper end of its 95% interval.", "-1..1", True),
+        _c("correlation_spearman", FLOAT, "Spearman, from mid-ranks of 50 bins.", "-1..1", True),
+        _c("correlation_spearman_low", FLOAT, "Lower end of its 95% interval.", "-1..1", True),
+        _c("correlation_spearman_high", FLOAT, "Upper end of its 95% interval.", "-1..1", True),
+        _c("correlation_partial", FLOAT, "Pearson with the control's bin means taken out.", "-1..1", True),
+        _c("correlation_partial_low", FLOAT, "Lower end of its 95% interval.", "-1..1", True),
+        _c("correlation_partial_high", FLOAT, "Upper end of its 95% interval.", "-1..1", True),
+        _c("correlation_reason", LABEL, "Why a correlation is null.", "", True),
+        _c("n", INT, "Rows with the metric that count."),
+        _c("n_missing", INT, "Rows that count without the metric."),
+        _c("n_bins", INT, "Bins after merging."),
+        _c("reason", LABEL, "Why importance or its interval is null.", "", True),
+    ),
+)
+
+METRIC_BIN = TableSchema(
+    "metric_bin",
+    "a metric x fine bin",
+    (
+        _c("metric", LABEL, "Name of the quality metric."),
+        _c("bin", INT, "Index of the fine bin, from 0."),
+        _c("lower", FLOAT, "Lower edge, open (closed in bin 0); null for a category.", "", True),
+        _c("upper", FLOAT, "Upper edge, closed; null for a category.", "", True),
+        _c("category", STRING, "The category; null for a numeric metric.", "", True),
+        _c("share", FLOAT, "Weighted share of the values in the bin.", "0..1"),
+        _c("cumulative_share", FLOAT, "Weighted share of the values up to the bin's end.", "0..1"),
+        _c("mean", FLOAT, "Mean of the values in the bin; null for a category.", "", True),
+        _c("bin_50", INT, "Index of the bin when there are 50."),
+    ),
+)
+
+METRIC_PERFORMANCE = TableSchema(
+    "metric_performance",
+    "a metric x class or all x IoU threshold x bin",
+    (
+        _c("metric", LABEL, "Name of the quality metric."),
+        *SCOPE,
+        _c("iou_threshold", FLOAT, "IoU threshold.", "0..1"),
+        _c("resolution", INT, "50: `bin` is a `bin_50`; otherwise the number of fine bins asked for."),
+        _c("bin", INT, "Index of the bin at this resolution."),
+        _c("n_predictions", INT, "Predictions in the bin that count.", "", True),
+        _c("n_true_positive", INT, "True positives among them.", "", True),
+        _c("n_labels", INT, "Labels in the bin that count.", "", True),
+        _c("n_missed", INT, "Missed labels among them.", "", True),
+        _c("prediction_sum_nn", INT, "Σ over frames of n², predictions.", "", True),
+        _c("prediction_sum_ny", INT, "Σ over frames of n·y, y true positives.", "", True),
+        _c("prediction_sum_yy", INT, "Σ over frames of y².", "", True),
+        _c("prediction_n_frames", INT, "Frames with a prediction in the bin.", "", True),
+        _c("label_sum_nn", INT, "Σ over frames of n², labels.", "", True),
+        _c("label_sum_ny", INT, "Σ over frames of n·y, y missed labels.", "", True),
+        _c("label_sum_yy", INT, "Σ over frames of y².", "", True),
+        _c("label_n_frames", INT, "Frames with a label in the bin.", "", True),
+        _c("tpr", FLOAT, "n_true_positive / n_predictions, at the chosen T.", "0..1", True),
+        _c("tpr_low", FLOAT, "Lower end of its 95% interval.", "0..1", True),
+        _c("tpr_high", FLOAT, "Upper end of its 95% interval.", "0..1", True),
+        _c("precision", FLOAT, "The same number as tpr under its other name.", "0..1", True),
+        _c("fnr", FLOAT, "n_missed / n_labels, at the chosen T.", "0..1", True),
+        _c("fnr_low", FLOAT, "Lower end of its 95% interval.", "0..1", True),
+        _c("fnr_high", FLOAT, "Upper end of its 95% interval.", "0..1", True),
+        _c("recall", FLOAT, "1 - fnr.", "0..1", True),
+    ),
+)
+
+QUARANTINE = TableSchema(
+    "quarantine",
+    "a bad input row",
+    (
+        _c("source", LABEL, "`frame`, `label` or `prediction`."),
+        _c("row", INT, "Row of the source, from 0."),
+        _c("frame_id", STRING, "Frame the row names, as found.", "", True),
+        _c("object_id", STRING, "Label or prediction id, as found.", "", True),
+        _c("reason", LABEL, "Why the row was left out."),
+        _c("column", LABEL, "The column at fault."),
+        _c("value", STRING, "What stood there.", "", True),
+    ),
+)
+
+RUN = TableSchema(
+    "run",
+    "a run",
+    (
+        _c("status", STRING, "`complete`; a run without a row here does not exist."),
+        _c("digest", STRING, "SHA-256 over options that change results, inputs' content, versions."),
+        _c("code_version", STRING, "Version of emqa."),
+        _c("schema_version", INT, "Version of the tables."),
+        _c("matching", STRING, "Matching protocol."),
+        _c("iou_threshold", FLOAT, "The chosen IoU threshold.", "0..1"),
+        _c("score_threshold", FLOAT, "The chosen score threshold."),
+        _c("configuration", STRING, "The options that change results, as JSON."),
+        _c("started_at", TIME, "When the run was started."),
+        _c("finished_at", TIME, "When its last table was committed."),
+        _c("wall_s", FLOAT, "Wall time.", "s"),
+        _c("cpu_s", FLOAT, "CPU time of driver and workers.", "s"),
+        _c("bytes_read", INT, "Bytes of input.", "B"),
+        _c("bytes_written", INT, "Bytes of tables.", "B"),
+        _c("n_frames", INT, "Frames evaluated."),
+        _c("n_labels", INT, "Labels evaluated."),
+        _c("n_predictions", INT, "Predictions evaluated."),
+        _c("n_unlisted", INT, "Predictions of classes that the labels do not list, left out."),
+        _c("n_quarantined", INT, "Bad rows left out."),
+        _c("n_partitions", INT, "Partitions the frames were cut into."),
+        _c("cluster", STRING, "Where it ran: `none`, `local` or the scheduler's address."),
+    ),
+)
+
+TABLES: dict[str, TableSchema] = {
+    table.name: table
+    for table in (
+        PREDICTION,
+        LABEL_TABLE,
+        FRAME,
+        CLASS_PERFORMANCE,
+        SUMMARY,
+        PRECISION_RECALL,
+        CLASS_COOCCURRENCE,
+        METRIC_IMPORTANCE,
+        METRIC_BIN,
+        METRIC_PERFORMANCE,
+        QUARANTINE,
+        RUN,
+    )
+}
+FACT_TABLES = ("prediction", "label", "frame")
+
+
+def threshold_suffix(iou_threshold: float) -> str:
+    """`50` for 0.5, `05` for 0.05; thousandths where hundredths do not tell thresholds apart: `555`."""
+    thousandths = round(iou_threshold * 1000)
+    return f"{thousandths // 10:02d}" if thousandths % 10 == 0 else f"{thousandths:03d}"
+
+
+def true_positive_column(iou_threshold: float) -> str:
+    return f"is_true_positive_{threshold_suffix(iou_threshold)}"
+
+
+def found_column(iou_threshold: float) -> str:
+    return f"is_found_{threshold_suffix(iou_threshold)}"
