@@ -61,7 +61,7 @@ class ClusterConfig(_Section):
 
     address: str = _option(
         "none",
-        "`none`: in this process; `local`: a Dask cluster on this machine; `tcp://` or `tls://`: a scheduler.",
+        "`none`: in this process; `local`: a Dask cluster on this machine; tcp:// or tls://: a scheduler.",
         changes_results=False,
     )
     workers: int = _option(2, "Workers of a local cluster.", changes_results=False, ge=1)
@@ -73,6 +73,9 @@ class ClusterConfig(_Section):
     )
     partitions: int | None = _option(
         None, "Exact number of partitions instead (as far as there are frames).", changes_results=False, ge=1
+    )
+    timeout_s: float = _option(
+        60.0, "Time a scheduler may take to answer, and be without workers.", changes_results=False, gt=0
     )
     tls_ca_file: str | None = _option(None, "CA certificate for tls://.", changes_results=False)
     tls_cert_file: str | None = _option(None, "Client certificate for tls://.", changes_results=False)
@@ -105,9 +108,7 @@ class EvaluationConfig(_Section):
     frames: str | None = _option(
         None, "Frame table, where the labels do not bring one.", changes_results=False
     )
-    columns: ColumnNames = _option(
-        ColumnNames(), "What the sources call the columns.", changes_results=True
-    )
+    columns: ColumnNames = _option(ColumnNames(), "What the sources call the columns.", changes_results=True)
     output: str | None = _option(
         None, "Where the tables go: a folder or s3://, gs://, abfs://.", changes_results=False
     )
@@ -128,12 +129,8 @@ class EvaluationConfig(_Section):
         "exclude", "Classes without labels: left out of means, or counted as 0.", changes_results=True
     )
 
-    matching: Literal["coco", "best_iou"] = _option(
-        "coco", "Matching protocol.", changes_results=True
-    )
-    iou_threshold: float = _option(
-        0.5, "The chosen IoU threshold T.", changes_results=True, ge=0, le=1
-    )
+    matching: Literal["coco", "best_iou"] = _option("coco", "Matching protocol.", changes_results=True)
+    iou_threshold: float = _option(0.5, "The chosen IoU threshold T.", changes_results=True, ge=0, le=1)
     iou_thresholds: tuple[float, ...] = _option(
         COCO_IOU_THRESHOLDS, "IoU thresholds that AP and AR average over.", changes_results=True
     )
@@ -144,7 +141,9 @@ class EvaluationConfig(_Section):
         (1, 10, 100), "Predictions per frame and class, ascending; the last bounds AP.", changes_results=True
     )
     area_ranges: dict[str, tuple[float, float]] = _option(
-        COCO_AREA_RANGES, "Area ranges in px², closed at both ends; `all` must be there.", changes_results=True
+        COCO_AREA_RANGES,
+        "Area ranges in px², closed at both ends; `all` must be there.",
+        changes_results=True,
     )
 
     metrics: tuple[str, ...] = _option(
@@ -195,9 +194,7 @@ class EvaluationConfig(_Section):
 
     @field_validator("area_ranges")
     @classmethod
-    def _area_ranges_hold_all(
-        cls, values: dict[str, tuple[float, float]]
-    ) -> dict[str, tuple[float, float]]:
+    def _area_ranges_hold_all(cls, values: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         if "all" not in values:
             raise ValueError("area_ranges must hold `all`")
         for name, (low, high) in values.items():
@@ -275,7 +272,9 @@ def read_config(
     for override in overrides:
         key, equals, raw = override.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {override!r} is not key=value", next_step="write --set iou_threshold=0.6")
+            raise ConfigError(
+                f"--set {override!r} is not key=value", next_step="write --set iou_threshold=0.6"
+            )
         try:
             value = yaml.safe_load(raw) if raw else None
         except yaml.YAMLError:
@@ -293,7 +292,11 @@ def read_config(
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         present = into.get(key)
-        if isinstance(value, Mapping) and isinstance(present, Mapping) and key in ("cluster", "storage", "columns"):
+        if (
+            isinstance(value, Mapping)
+            and isinstance(present, Mapping)
+            and key in ("cluster", "storage", "columns")
+        ):
             merged = dict(present)
             _merge(merged, value)
             into[key] = merged
@@ -305,11 +308,12 @@ def _explain(error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        section: type[BaseModel] = EvaluationConfig
-        if len(first["loc"]) > 1:
-            section = {"cluster": ClusterConfig, "storage": StorageConfig, "columns": ColumnNames}[
-                str(first["loc"][0])
-            ]
+        sections: dict[str, type[BaseModel]] = {
+            "cluster": ClusterConfig,
+            "storage": StorageConfig,
+            "columns": ColumnNames,
+        }
+        section = sections[str(first["loc"][0])] if len(first["loc"]) > 1 else EvaluationConfig
         near = difflib.get_close_matches(str(first["loc"][-1]), section.model_fields, n=1)
         return ConfigError(
             f"unknown option {key!r}",

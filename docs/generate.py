@@ -1,0 +1,100 @@
+"""Print the files that are made from code; with --check, fail where one is not current.
+
+docs/tables.md comes from emqa_core/schema.py and the catalogue of quality metrics, configs/default.yaml and
+configs/schema.json from emqa_core/config.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+from emqa_core.config import EvaluationConfig
+from emqa_core.config_text import config_schema, config_yaml
+from emqa_core.schema import COMMON, SCHEMA_VERSION, TABLES, Column, TableSchema
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TABLES_HEAD = f"""\
+# Tables
+
+Printed from `emqa_core/schema.py` by `make docs`; schema version {SCHEMA_VERSION}. What the numbers mean:
+[definitions.md](definitions.md).
+
+All tables are flat Delta tables, partitioned by `run_id`, in folders of these names under the output
+location. A run exists when the `run` table has a row for it: start there, and join on `run_id`.
+
+## Columns of every table
+
+"""
+
+# Columns that depend on the run, by table.
+FURTHER_COLUMNS = {
+    "prediction": (
+        "`is_true_positive_50` ... `is_true_positive_95`: true positive at that IoU threshold (hundredths;"
+        " thousandths where hundredths do not tell thresholds apart); and one column per quality metric of"
+        " predictions."
+    ),
+    "label": (
+        "`is_found_50` ... `is_found_95`: found at that IoU threshold; and one column per quality metric of"
+        " labels."
+    ),
+    "frame": "One column per quality metric of frames, named `frame_...`.",
+}
+
+
+def tables_text() -> str:
+    """docs/tables.md."""
+    sections = [TABLES_HEAD + _columns_text(COMMON)]
+    sections += [_table_text(table) for table in TABLES.values()]
+    return "\n".join(sections)
+
+
+def _table_text(table: TableSchema) -> str:
+    text = f"## `{table.name}`\n\nA row is {table.row}.\n\n" + _columns_text(table.columns)
+    if table.open:
+        text += f"\nFurther columns: {FURTHER_COLUMNS[table.name]}\n"
+    return text
+
+
+def _columns_text(columns: tuple[Column, ...]) -> str:
+    lines = ["| column | type | unit or range | null | meaning |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{c.name}` | {_type_name(c.type)} | {c.unit} | {'yes' if c.nullable else ''} | {c.meaning} |"
+        for c in columns
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _type_name(arrow_type: pa.DataType) -> str:
+    if pa.types.is_dictionary(arrow_type):
+        return "string"
+    names = {"double": "float64", "float": "float32", "date32[day]": "date"}
+    return names.get(str(arrow_type), str(arrow_type))
+
+
+def main(check: bool) -> int:
+    """Write the files, or name those that differ. Returns the exit status."""
+    made = {
+        "docs/tables.md": tables_text(),
+        "configs/default.yaml": config_yaml(EvaluationConfig()),
+        "configs/schema.json": config_schema(),
+    }
+    stale = [
+        name
+        for name, text in made.items()
+        if not (ROOT / name).exists() or (ROOT / name).read_text(encoding="utf-8") != text
+    ]
+    if check and stale:
+        print(f"not current: {', '.join(stale)}; run `make docs` and commit what it wrote")
+        return 1
+    for name in stale:
+        (ROOT / name).write_text(made[name], encoding="utf-8")
+        print(f"wrote {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))
