@@ -1,0 +1,234 @@
+"""Average precision and its relatives from the score run of a class.
+
+Exact: one sort per class of packed words (inverted float32 score, rank in frame order), then integer
+counts; the divisions are pycocotools' (cocoeval.py, accumulate), so that the entries agree to the bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, types
+
+from emqa_core.objects import Array
+from emqa_core.reductions.score_runs import ScoreRuns
+
+U64 = np.uint64
+RECALL_POINTS = np.linspace(0.0, 1.0, 101)
+VOC07_RECALL_POINTS = np.linspace(0.0, 1.0, 11)
+_EPSILON = np.spacing(1)
+
+READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
+READ_U64_2D = types.Array(types.uint64, 2, "C", readonly=True)
+READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
+READ_I64_2D = types.Array(types.int64, 2, "C", readonly=True)
+READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
+READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
+READ_BOOL = types.Array(types.boolean, 1, "C", readonly=True)
+READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
+
+
+@njit(types.void(types.uint64[::1], READ_F64), cache=True)
+def _order_equal_float32(keys, score):  # type: ignore[no-untyped-def]
+    """Scores that are equal as float32 but not as float64: an insertion sort inside the run."""
+    mask = U64(0xFFFFFFFF)
+    for index in range(1, keys.shape[0]):
+        key = keys[index]
+        value = score[key & mask]
+        place = index
+        while place > 0 and (keys[place - 1] >> U64(32)) == (key >> U64(32)):
+            other = score[keys[place - 1] & mask]
+            if other >= value:
+                break
+            keys[place] = keys[place - 1]
+            place -= 1
+        keys[place] = key
+
+
+def order_by_score(score: Array) -> Array:
+    """Positions by score descending, ties by position, (n,) uint64."""
+    if len(score) >> 32:
+        raise ValueError("a score run holds at most 2**32 rows")
+    bits = score.astype(np.float32).view(np.uint32)
+    # Order of floats as unsigned integers: flip all bits of negatives, the sign bit of the others;
+    # inverted once more because the highest score comes first. -0.0 and 0.0 are one score.
+    bits = np.where(score == 0, np.uint32(0), bits)
+    ascending = np.where(bits >> np.uint32(31), ~bits, bits | np.uint32(0x80000000))
+    keys = ((~ascending).astype(np.uint64) << U64(32)) | np.arange(len(score), dtype=np.uint64)
+    keys.sort()
+    _order_equal_float32(keys, score)
+    return keys & U64(0xFFFFFFFF)
+
+
+@njit(
+    types.Tuple((types.int64[::1], types.int64[:, ::1], types.int64[:, ::1], types.int64[::1]))(
+        READ_U64, READ_F64, READ_U16, READ_BOOL, types.int64
+    ),
+    cache=True,
+)
+def _false_positives_before(order, score, outside, is_matched, n_ranges):  # type: ignore[no-untyped-def]
+    """For each matched row in score order: its index among the matches, and the unmatched rows that
+    count, per area range, before it and up to the end of its tie; and the first row of the next tie."""
+    n_rows = order.shape[0]
+    match_of_row = np.cumsum(is_matched.astype(np.int64)) - 1
+    n_matches = match_of_row[n_rows - 1] + 1 if n_rows else 0
+    match = np.empty(n_matches, np.int64)
+    before = np.empty((n_matches, n_ranges), np.int64)
+    through_tie = np.empty((n_matches, n_ranges), np.int64)
+    position = np.empty(n_matches, np.int64)
+    unmatched = np.zeros(n_ranges, np.int64)
+    n_found = 0
+    tie_begin = 0
+    for index in range(n_rows):
+        row = order[index]
+        if is_matched[row]:
+            match[n_found] = match_of_row[row]
+            position[n_found] = index
+            for a in range(n_ranges):
+                before[n_found, a] = unmatched[a]
+            n_found += 1
+        else:
+            for a in range(n_ranges):
+                if not (outside[row] >> np.uint16(a)) & np.uint16(1):
+                    unmatched[a] += 1
+        if index + 1 == n_rows or score[order[index + 1]] != score[row]:
+            for found in range(tie_begin, n_found):
+                for a in range(n_ranges):
+                    through_tie[found, a] = unmatched[a]
+            tie_begin = n_found
+    return match, before, through_tie, position
+
+
+@njit(
+    types.Tuple(
+        (
+            types.float64[:, :, ::1], types.float64[:, :, ::1], types.int64[:, ::1], types.int64[:, ::1],
+            types.float64[:, ::1], types.float64[:, ::1], types.float64[:, :, ::1],
+        )
+    )(
+        READ_U64, READ_F64, READ_U16, READ_I64, READ_I64_2D, READ_I64_2D, READ_I64, READ_U64_2D,
+        READ_U64_2D, READ_I64, READ_I64, types.int64, READ_F64, READ_F64,
+    ),
+    cache=True,
+)  # fmt: skip
+def _accumulate(  # type: ignore[no-untyped-def]
+    order, score, outside, match, before, through_tie, position, true_positive, matched_ignored,
+    n_positive, n_unmatched, n_thresholds, recall_points, voc_points,
+):  # fmt: skip
+    n_ranges = n_positive.shape[0]
+    n_points = recall_points.shape[0]
+    n_matches = match.shape[0]
+    precision = np.full((n_thresholds, n_ranges, n_points), -1.0)
+    score_at = np.full((n_thresholds, n_ranges, n_points), -1.0)
+    n_true = np.zeros((n_thresholds, n_ranges), np.int64)
+    n_false = np.zeros((n_thresholds, n_ranges), np.int64)
+    voc07 = np.full((n_thresholds, n_ranges), np.nan)
+    all_point = np.full((n_thresholds, n_ranges), np.nan)
+    best = np.full((n_thresholds, n_ranges, 4), np.nan)
+    envelope = np.empty(n_matches, np.float64)
+    score_of_true = np.empty(n_matches, np.float64)
+
+    for a in range(n_ranges):
+        positives = float(n_positive[a])
+        for t in range(n_thresholds):
+            bit = U64(1) << U64(t)
+            tp = 0
+            fp = 0
+            best_f1 = 0.0
+            for index in range(n_matches):
+                row = order[position[index]]
+                word = match[index]
+                if true_positive[word, a] & bit:
+                    envelope[tp] = (tp + 1.0) / ((fp + before[index, a]) + (tp + 1.0) + _EPSILON)
+                    score_of_true[tp] = score[row]
+                    tp += 1
+                elif not (matched_ignored[word, a] & bit) and not (
+                    (outside[row] >> np.uint16(a)) & np.uint16(1)
+                ):
+                    fp += 1
+                last_of_tie = (
+                    index + 1 == n_matches or score[order[position[index + 1]]] != score[row]
+                )
+                if last_of_tie and tp > 0 and n_positive[a] > 0:
+                    n_kept = tp + fp + through_tie[index, a]
+                    f1 = 2.0 * tp / (n_kept + positives)
+                    if f1 > best_f1:
+                        best_f1 = f1
+                        best[t, a, 0] = score[row]
+                        best[t, a, 1] = tp / n_kept
+                        best[t, a, 2] = tp / positives
+                        best[t, a, 3] = f1
+            n_true[t, a] = tp
+            n_false[t, a] = fp + n_unmatched[a]
+            if n_positive[a] == 0:
+                continue
+            for index in range(tp - 2, -1, -1):
+                if envelope[index] < envelope[index + 1]:
+                    envelope[index] = envelope[index + 1]
+            reached = 0
+            for point in range(n_points):
+                while reached < tp and (reached + 1) / positives < recall_points[point]:
+                    reached += 1
+                if recall_points[point] <= 0.0 and order.shape[0] > 0:
+                    # The first row has recall >= 0, whatever it is.
+                    precision[t, a, point] = envelope[0] if tp > 0 else 0.0
+                    score_at[t, a, point] = score[order[0]]
+                elif reached < tp:
+                    precision[t, a, point] = envelope[reached]
+                    score_at[t, a, point] = score_of_true[reached]
+                else:
+                    precision[t, a, point] = 0.0
+                    score_at[t, a, point] = 0.0
+            total = 0.0
+            reached = 0
+            for point in range(voc_points.shape[0]):
+                while reached < tp and (reached + 1) / positives < voc_points[point]:
+                    reached += 1
+                total += envelope[reached] if reached < tp else 0.0
+            voc07[t, a] = total / voc_points.shape[0]
+            total = 0.0
+            for index in range(tp):
+                total += envelope[index]
+            all_point[t, a] = total / positives
+    return precision, score_at, n_true, n_false, voc07, all_point, best
+
+
+@dataclass(frozen=True)
+class ClassCurve:
+    """The precision-recall curve of one class and what follows from it, T thresholds x A area ranges.
+
+    precision, score (T, A, 101) at the recall points, -1 where no label counts. n_true_positive,
+    n_false_positive (T, A). voc07, all_point (T, A): the VOC 2007 eleven-point and the all-point AP, NaN
+    without labels. best (T, A, 4): score threshold, precision, recall and F1 of the highest F1, the
+    higher threshold on ties, NaN where there is no true positive.
+    """
+
+    precision: Array
+    score: Array
+    n_true_positive: Array
+    n_false_positive: Array
+    voc07: Array
+    all_point: Array
+    best: Array
+
+
+def class_curve(run: ScoreRuns, n_positive: Array, n_thresholds: int) -> ClassCurve:
+    """The curve of one class's run; n_positive (A,) int64: labels that count in each area range."""
+    n_ranges = len(n_positive)
+    order = order_by_score(run.score)
+    match, before, through_tie, position = _false_positives_before(
+        order, run.score, run.outside, run.is_matched, n_ranges
+    )
+    unmatched = run.outside[~run.is_matched]
+    n_unmatched = np.array(
+        [np.count_nonzero((unmatched >> np.uint16(a)) & np.uint16(1) == 0) for a in range(n_ranges)],
+        np.int64,
+    )
+    return ClassCurve(
+        *_accumulate(
+            order, run.score, run.outside, match, before, through_tie, position, run.true_positive,
+            run.matched_ignored, np.asarray(n_positive, np.int64), n_unmatched, n_thresholds,
+            RECALL_POINTS, VOC07_RECALL_POINTS,
+        )
+    )  # fmt: skip

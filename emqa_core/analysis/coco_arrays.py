@@ -1,0 +1,61 @@
+"""The COCO evaluation's arrays of labels and predictions in memory, as pycocotools shapes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from emqa_core.analysis.average_precision import RECALL_POINTS, class_curve
+from emqa_core.matching.coco import match_coco
+from emqa_core.matching.matches import MatchOptions
+from emqa_core.objects import Array, Labels, Predictions
+from emqa_core.reductions.class_counts import count_labels
+from emqa_core.reductions.score_runs import ScoreRuns
+
+
+def evaluate_arrays(
+    labels: Labels, predictions: Predictions, n_classes: int, options: MatchOptions
+) -> tuple[Array, Array, Array]:
+    """precision (T, R, K, A, M), recall (T, K, A, M) and scores (T, R, K, A, M), -1 where no label counts.
+
+    M runs over max_dets; each is matched on its own, as its predictions are a prefix of the next one's.
+    """
+    n_thresholds, n_ranges = len(options.iou_thresholds), len(options.area_ranges)
+    shape = (n_thresholds, len(RECALL_POINTS), n_classes, n_ranges, len(options.max_dets))
+    precision, scores = np.full(shape, -1.0), np.full(shape, -1.0)
+    recall = np.full((n_thresholds, *shape[2:]), -1.0)
+    group = np.zeros(predictions.n_frames, np.uint8)
+    for m, max_det in enumerate(options.max_dets):
+        matches = match_coco(labels, predictions, n_classes, replace(options, max_dets=(max_det,)))
+        runs = ScoreRuns.of(
+            frame_start=predictions.frame_start,
+            frame_group=group,
+            class_code=predictions.class_code,
+            rank=matches.rank,
+            outside=matches.outside,
+            score=predictions.score,
+            matched_row=matches.matched_row,
+            true_positive=matches.true_positive,
+            matched_ignored=matches.matched_ignored,
+            max_det=max_det,
+            n_classes=n_classes,
+        )
+        n_positive, _, _ = count_labels(
+            labels.class_code,
+            matches.label_ignored,
+            labels.frame_of_row(),
+            group[labels.frame_of_row()],
+            n_classes,
+            n_ranges,
+            1,
+        )
+        for code in range(n_classes):
+            curve = class_curve(runs.of_class(code), n_positive[code], n_thresholds)
+            precision[:, :, code, :, m] = curve.precision.transpose(0, 2, 1)
+            scores[:, :, code, :, m] = curve.score.transpose(0, 2, 1)
+            has_labels = n_positive[code] > 0
+            recall[:, code, has_labels, m] = (curve.n_true_positive / np.maximum(n_positive[code], 1))[
+                :, has_labels
+            ]
+    return precision, recall, scores

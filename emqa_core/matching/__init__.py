@@ -1,0 +1,1 @@
+"""Which prediction finds which label: protocols and outcomes."""

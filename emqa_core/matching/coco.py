@@ -1,0 +1,257 @@
+"""Protocol `coco`: the COCO evaluation, every threshold and area range in one pass.
+
+The IoU is pycocotools' (maskApi.c, bbIou), operation by operation, so that equal boxes give equal bits.
+A pair is first rejected without a division; only pairs that can reach the lowest threshold are divided.
+One word per label and area range remembers at which thresholds the label is taken, one per prediction
+at which it is done; a match is a few bit operations for all thresholds at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+
+from emqa_core.config import MATCH_EPSILON
+from emqa_core.matching.cells import (
+    READ_BOOL,
+    READ_F64,
+    READ_F64_2D,
+    READ_I32,
+    READ_I64,
+    bucket_rows,
+    sort_cell,
+)
+from emqa_core.matching.matches import Matches, MatchOptions
+from emqa_core.objects import Labels, Predictions
+
+U64 = np.uint64
+_REJECT_MARGIN = 0.999999  # the rejection test may round the other way than the division
+
+
+@njit(
+    types.Tuple(
+        (
+            types.int32[::1], types.uint16[::1], types.int64[::1], types.uint64[:, ::1],
+            types.uint64[:, ::1], types.uint16[::1], types.uint64[::1], types.int64[::1],
+            types.float64[::1], types.int64[::1], types.float64[::1],
+        )
+    )(
+        READ_I64, READ_I32, READ_F64, READ_F64, READ_F64, READ_F64, READ_F64, READ_BOOL, READ_BOOL,
+        READ_I64, READ_I32, READ_F64, READ_F64, READ_F64, READ_F64, READ_F64,
+        READ_F64, READ_F64_2D, types.int64, types.int64, types.int64, types.float64,
+    ),
+    cache=True,
+)  # fmt: skip
+def _match(  # type: ignore[no-untyped-def]
+    label_start, label_class, label_x, label_y, label_w, label_h, label_area, is_crowd, is_ignored,
+    prediction_start, prediction_class, x, y, w, h, score,
+    thresholds, area_ranges, max_det, n_classes, chosen, score_threshold,
+):  # fmt: skip
+    n_frames = label_start.shape[0] - 1
+    n_labels = label_class.shape[0]
+    n_predictions = prediction_class.shape[0]
+    n_ranges = area_ranges.shape[0]
+    n_thresholds = thresholds.shape[0]
+    lowest = thresholds[0]
+    chosen_bit = U64(1) << U64(chosen)
+
+    rank = np.zeros(n_predictions, np.int32)
+    outside = np.zeros(n_predictions, np.uint16)
+    capacity = n_predictions // 4 + 64
+    matched_row = np.empty(capacity, np.int64)
+    true_positive = np.empty((capacity, n_ranges), np.uint64)
+    matched_ignored = np.empty((capacity, n_ranges), np.uint64)
+    n_matched = 0
+    label_ignored = np.zeros(n_labels, np.uint16)
+    found = np.zeros(n_labels, np.uint64)
+    label_of_prediction = np.full(n_predictions, -1, np.int64)
+    iou_of_prediction = np.full(n_predictions, np.nan, np.float64)
+    prediction_of_label = np.full(n_labels, -1, np.int64)
+    iou_of_label = np.full(n_labels, np.nan, np.float64)
+
+    for label in range(n_labels):
+        for index in range(n_ranges):
+            area = label_area[label]
+            if (
+                is_crowd[label]
+                or is_ignored[label]
+                or area < area_ranges[index, 0]
+                or area > area_ranges[index, 1]
+            ):
+                label_ignored[label] |= np.uint16(1 << index)
+
+    most_rows = 1
+    most_labels = 1
+    for frame in range(n_frames):
+        most_rows = max(most_rows, prediction_start[frame + 1] - prediction_start[frame])
+        most_labels = max(most_labels, label_start[frame + 1] - label_start[frame])
+    stamp = np.full(n_classes, -1, np.int64)
+    slot = np.zeros(n_classes, np.int64)
+    start = np.zeros(most_rows + 2, np.int64)
+    rows = np.empty(most_rows, np.int64)
+    label_stamp = np.full(n_classes, -1, np.int64)
+    label_slot = np.zeros(n_classes, np.int64)
+    cell_start = np.zeros(most_labels + 2, np.int64)
+    label_rows = np.empty(most_labels, np.int64)
+    x2 = np.empty(most_labels, np.float64)
+    y2 = np.empty(most_labels, np.float64)
+    box_area = np.empty(most_labels, np.float64)
+    candidate = np.empty(most_labels, np.int64)
+    candidate_iou = np.empty(most_labels, np.float64)
+    candidate_bits = np.empty(most_labels, np.uint64)
+    taken = np.zeros((most_labels, n_ranges), np.uint64)
+
+    for frame in range(n_frames):
+        first = prediction_start[frame]
+        last = prediction_start[frame + 1]
+        n_slots = bucket_rows(frame, first, last, prediction_class, stamp, slot, start, rows)
+        for cell in range(n_slots):
+            sort_cell(start[cell], start[cell + 1], rows, score)
+            for place in range(start[cell], start[cell + 1]):
+                rank[rows[place]] = place - start[cell]
+        for row in range(first, last):
+            area = w[row] * h[row]
+            for index in range(n_ranges):
+                if area < area_ranges[index, 0] or area > area_ranges[index, 1]:
+                    outside[row] |= np.uint16(1 << index)
+        first_label = label_start[frame]
+        if first_label == label_start[frame + 1]:
+            continue
+        n_label_slots = bucket_rows(
+            frame, first_label, label_start[frame + 1], label_class, label_stamp, label_slot, cell_start,
+            label_rows,
+        )  # fmt: skip
+        for place in range(cell_start[n_label_slots]):
+            label = label_rows[place]
+            x2[place] = label_w[label] + label_x[label]
+            y2[place] = label_h[label] + label_y[label]
+            box_area[place] = label_w[label] * label_h[label]
+            for index in range(n_ranges):
+                taken[place, index] = U64(0)
+
+        for cell in range(n_slots):
+            code = prediction_class[rows[start[cell]]]
+            if label_stamp[code] != frame:
+                continue
+            label_begin = cell_start[label_slot[code]]
+            label_end = cell_start[label_slot[code] + 1]
+            for position in range(start[cell], min(start[cell + 1], start[cell] + max_det)):
+                row = rows[position]
+                right = w[row] + x[row]
+                bottom = h[row] + y[row]
+                area = w[row] * h[row]
+                n_candidates = 0
+                for place in range(label_begin, label_end):
+                    label = label_rows[place]
+                    left = x[row] if x[row] > label_x[label] else label_x[label]
+                    shared_w = (right if right < x2[place] else x2[place]) - left
+                    if shared_w <= 0.0:
+                        continue
+                    top = y[row] if y[row] > label_y[label] else label_y[label]
+                    shared_h = (bottom if bottom < y2[place] else y2[place]) - top
+                    if shared_h <= 0.0:
+                        continue
+                    inter = shared_w * shared_h
+                    union = area if is_crowd[label] else area + box_area[place] - inter
+                    if inter < _REJECT_MARGIN * lowest * union:
+                        continue
+                    iou = inter / union
+                    if iou < lowest:
+                        continue
+                    bits = U64(0)
+                    for index in range(n_thresholds):
+                        if iou < thresholds[index]:
+                            break
+                        bits |= U64(1) << U64(index)
+                    # By IoU descending; on equal IoU the later label comes first.
+                    slot_of = n_candidates
+                    while slot_of > 0 and candidate_iou[slot_of - 1] <= iou:
+                        candidate[slot_of] = candidate[slot_of - 1]
+                        candidate_iou[slot_of] = candidate_iou[slot_of - 1]
+                        candidate_bits[slot_of] = candidate_bits[slot_of - 1]
+                        slot_of -= 1
+                    candidate[slot_of] = place
+                    candidate_iou[slot_of] = iou
+                    candidate_bits[slot_of] = bits
+                    n_candidates += 1
+                if n_candidates == 0:
+                    continue
+
+                if n_matched == capacity:
+                    grown_rows = np.empty(2 * capacity, np.int64)
+                    grown_rows[:capacity] = matched_row
+                    matched_row = grown_rows
+                    grown = np.empty((2 * capacity, n_ranges), np.uint64)
+                    grown[:capacity] = true_positive
+                    true_positive = grown
+                    grown = np.empty((2 * capacity, n_ranges), np.uint64)
+                    grown[:capacity] = matched_ignored
+                    matched_ignored = grown
+                    capacity *= 2
+                any_match = U64(0)
+                for index in range(n_ranges):
+                    range_bit = np.uint16(1 << index)
+                    done = U64(0)
+                    for number in range(n_candidates):
+                        place = candidate[number]
+                        label = label_rows[place]
+                        if label_ignored[label] & range_bit:
+                            continue
+                        bits = candidate_bits[number] & ~done & ~taken[place, index]
+                        if bits == U64(0):
+                            continue
+                        taken[place, index] |= bits
+                        done |= bits
+                        if index == 0:
+                            if score[row] >= score_threshold:
+                                found[label] |= bits
+                            if bits & chosen_bit:
+                                label_of_prediction[row] = label
+                                iou_of_prediction[row] = candidate_iou[number]
+                                if score[row] >= score_threshold:
+                                    prediction_of_label[label] = row
+                                    iou_of_label[label] = candidate_iou[number]
+                    true_positive[n_matched, index] = done
+                    for number in range(n_candidates):
+                        place = candidate[number]
+                        label = label_rows[place]
+                        if not label_ignored[label] & range_bit:
+                            continue
+                        bits = candidate_bits[number] & ~done
+                        if not is_crowd[label]:
+                            bits &= ~taken[place, index]
+                            taken[place, index] |= bits
+                        done |= bits
+                        if index == 0 and bits & chosen_bit:
+                            label_of_prediction[row] = label
+                            iou_of_prediction[row] = candidate_iou[number]
+                    matched_ignored[n_matched, index] = done & ~true_positive[n_matched, index]
+                    any_match |= done
+                if any_match:
+                    matched_row[n_matched] = row
+                    n_matched += 1
+
+    return (
+        rank, outside, matched_row[:n_matched].copy(), true_positive[:n_matched].copy(),
+        matched_ignored[:n_matched].copy(), label_ignored, found, label_of_prediction,
+        iou_of_prediction, prediction_of_label, iou_of_label,
+    )  # fmt: skip
+
+
+def match_coco(labels: Labels, predictions: Predictions, n_classes: int, options: MatchOptions) -> Matches:
+    """Match every frame by the COCO protocol, at all thresholds and area ranges.
+
+    Per frame and class, predictions by score, ties by input order, at most the largest of max_dets; each
+    takes the free label with the highest IoU >= min(T, 1 - 1e-10), the later one on equal IoU, labels
+    that count before ignored ones; crowd labels can be taken more than once.
+    """
+    return Matches(
+        *_match(
+            labels.frame_start, labels.class_code, labels.x, labels.y, labels.width, labels.height,
+            labels.area, labels.is_crowd, labels.is_ignored,
+            predictions.frame_start, predictions.class_code, predictions.x, predictions.y,
+            predictions.width, predictions.height, predictions.score,
+            np.minimum(options.iou_thresholds, 1.0 - MATCH_EPSILON), options.area_ranges,
+            options.max_dets[-1], max(n_classes, 1), options.chosen, options.score_threshold,
+        )
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""What matching found, and the outcomes that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emqa_core.config import EvaluationConfig
+from emqa_core.objects import Labels, OutcomeRows, Predictions
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class MatchOptions:
+    """What a protocol needs to know.
+
+    iou_thresholds (T,) float64 ascending, T <= 64. area_ranges (A, 2) float64 px², closed at both ends,
+    row 0 is `all`, A <= 16. max_dets ascending. chosen: index of the chosen IoU threshold.
+    """
+
+    iou_thresholds: Array
+    area_ranges: Array
+    max_dets: tuple[int, ...]
+    chosen: int
+    score_threshold: float
+
+    @classmethod
+    def of(cls, config: EvaluationConfig) -> MatchOptions:
+        return cls(
+            np.array(config.evaluated_iou_thresholds, np.float64),
+            np.array(list(config.area_ranges.values()), np.float64),
+            config.max_dets,
+            config.chosen_threshold_index,
+            config.score_threshold,
+        )
+
+    @property
+    def every_threshold(self) -> np.uint64:
+        """A word with one bit set for each IoU threshold."""
+        return np.uint64((1 << len(self.iou_thresholds)) - 1)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The matches of P predictions with L labels at T thresholds in A area ranges.
+
+    rank (P,) int32: place in the frame-class cell by score, from 0. outside (P,) uint16: bit a is set
+    where the prediction's area lies outside range a. matched_row (m,) int64: predictions matched at any
+    threshold in any range, in no particular order; true_positive, matched_ignored (m, A) uint64: bit t.
+    label_ignored (L,) uint16: bit a. found (L,) uint64: bit t, area `all`, score threshold applied.
+
+    At the chosen threshold, area `all`: label_of_prediction (P,) int64 or -1, iou (P,) float64 or NaN,
+    prediction_of_label (L,) int64 or -1 (labels that count only), label_iou (L,) float64 or NaN.
+    `best_iou` only, else None: iou_duplicate (P,) and iou_max (L,) float64.
+    """
+
+    rank: Array
+    outside: Array
+    matched_row: Array
+    true_positive: Array
+    matched_ignored: Array
+    label_ignored: Array
+    found: Array
+    label_of_prediction: Array
+    iou: Array
+    prediction_of_label: Array
+    label_iou: Array
+    iou_duplicate: Array | None = None
+    iou_max: Array | None = None
+
+    def true_positive_bits(self) -> Array:
+        """True positives at each threshold in area range `all`, whatever the score, (P,) uint64."""
+        bits = np.zeros(len(self.rank), np.uint64)
+        bits[self.matched_row] = self.true_positive[:, 0]
+        return bits
+
+    def prediction_outcomes(
+        self, predictions: Predictions, frame_group: Array, options: MatchOptions
+    ) -> OutcomeRows:
+        """Right and ignored bits of the predictions in area range `all`."""
+        every = options.every_threshold
+        ignored = np.zeros(len(self.rank), np.uint64)
+        ignored[self.matched_row] = self.matched_ignored[:, 0]
+        right = self.true_positive_bits()
+        # An unmatched prediction outside the range is ignored; for `all` that is an area above 1e10 px².
+        unmatched_outside = np.flatnonzero(self.outside & np.uint16(1))
+        ignored[unmatched_outside] |= every & ~right[unmatched_outside]
+        left_out = (self.rank >= options.max_dets[-1]) | (predictions.score < options.score_threshold)
+        if left_out.any():
+            ignored[left_out] = every
+            right[left_out] = 0
+        return OutcomeRows(
+            predictions.frame_start, frame_group, predictions.class_code, right, ignored, predictions.key_hash
+        )
+
+    def label_outcomes(self, labels: Labels, frame_group: Array, options: MatchOptions) -> OutcomeRows:
+        """Found and ignored bits of the labels in area range `all`."""
+        is_ignored = (self.label_ignored & np.uint16(1)).astype(bool)
+        ignored = np.where(is_ignored, options.every_threshold, np.uint64(0))
+        found = np.where(is_ignored, np.uint64(0), self.found)
+        return OutcomeRows(
+            labels.frame_start, frame_group, labels.class_code, found, ignored, labels.key_hash
+        )
