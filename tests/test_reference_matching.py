@@ -10,7 +10,6 @@ from tests.oracles.best_iou import match_directly
 from tests.oracles.fuzz import N_SETS, make_all, make_set
 from tests.oracles.pycocotools_oracle import run_pycocotools
 
-
 Box = tuple[float, float, float, float]
 
 
@@ -74,32 +73,33 @@ def test_best_iou_gives_no_second_choice_and_prefers_score() -> None:
     )
     # IoU 1, 9/11, 0.5, none; at 0.5 the higher score holds label 0.
     at_half = match_directly(labels, predictions, 0.5)
-    assert at_half.prediction_outcome == [
+    assert at_half.prediction == [
         "false_positive", "true_positive", "true_positive", "false_positive"
     ]  # fmt: skip
-    assert at_half.label_outcome == ["found", "found"]
+    assert at_half.label == ["found", "found"]
     # At 0.9 the higher score no longer reaches T, and the other takes its place.
     at_high = match_directly(labels, predictions, 0.9)
-    assert at_high.prediction_outcome == [
+    assert at_high.prediction == [
         "true_positive", "false_positive", "false_positive", "false_positive"
     ]  # fmt: skip
-    assert at_high.label_outcome == ["found", "missed"]
+    assert at_high.label == ["found", "missed"]
 
 
 def test_best_iou_ignores_what_is_attached_to_a_crowd() -> None:
-    labels = _labels((0, 0, 50, 50), (0, 0, 10, 10), crowd=(0,))
-    # Inside the crowd its overlap is intersection over the prediction's own area: 1; the first label wins.
-    direct = match_directly(labels, _predictions((0, 0, 10, 10), score=[0.9]), 0.5)
-    assert direct.prediction_outcome == ["ignored"]
-    assert direct.label_outcome == ["ignored", "missed"]
+    labels = _labels((0, 0, 10, 10), (0, 0, 10, 10), crowd=(0,))
+    # Equal IoU: the first label. The crowd attaches like any other and takes no second prediction's chance.
+    predictions = _predictions((0, 0, 10, 10), (5, 0, 10, 10), score=[0.9, 0.8])
+    direct = match_directly(labels, predictions, 0.5)
+    assert direct.prediction == ["ignored", "ignored"]
+    assert direct.label == ["ignored", "missed"]
 
 
 def test_best_iou_leaves_out_what_is_beyond_max_dets() -> None:
     labels = _labels((0, 0, 10, 10))
     predictions = _predictions((0, 0, 10, 9), (0, 0, 10, 10), score=[0.9, 0.8])
     direct = match_directly(labels, predictions, 0.95, max_dets=1)
-    assert direct.prediction_outcome == ["false_positive", "ignored"]
-    assert direct.label_outcome == ["missed"]
+    assert direct.prediction == ["false_positive", "ignored"]
+    assert direct.label == ["missed"]
 
 
 def test_fuzz_holds_the_cases_it_promises() -> None:
