@@ -1,1 +1,30 @@
-"""emqa."""
+"""emqa: which properties of the data does a vision model's failure depend on?
+
+`evaluate` runs an evaluation, `read_run` opens a committed one. Both import late, so that importing the
+package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emqa_core.pipeline.evaluate import evaluate
+    from emqa_core.storage.runs import Run, read_run
+
+__version__ = "0.1.0"
+__all__ = ["Run", "__version__", "evaluate", "read_run"]
+
+_HOMES = {
+    "evaluate": "emqa_core.pipeline.evaluate",
+    "read_run": "emqa_core.storage.runs",
+    "Run": "emqa_core.storage.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'emqa_core' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -31,26 +31,34 @@ READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
 @njit(types.void(types.uint64[::1], READ_F64), cache=True)
 def _order_equal_float32(keys, score):  # type: ignore[no-untyped-def]
-    """Scores that are equal as float32 but not as float64: an insertion sort inside the run."""
+    """Sort anew the runs of scores that are equal as float32 but not as float64."""
     mask = U64(0xFFFFFFFF)
-    for index in range(1, keys.shape[0]):
-        key = keys[index]
-        value = score[key & mask]
-        place = index
-        while place > 0 and (keys[place - 1] >> U64(32)) == (key >> U64(32)):
-            other = score[keys[place - 1] & mask]
-            if other >= value:
-                break
-            keys[place] = keys[place - 1]
-            place -= 1
-        keys[place] = key
+    n_rows = keys.shape[0]
+    begin = 0
+    while begin < n_rows:
+        end = begin + 1
+        in_order = True
+        while end < n_rows and (keys[end] >> U64(32)) == (keys[begin] >> U64(32)):
+            if score[keys[end] & mask] > score[keys[end - 1] & mask]:
+                in_order = False
+            end += 1
+        if not in_order:
+            values = np.empty(end - begin, np.float64)
+            for index in range(begin, end):
+                values[index - begin] = -score[keys[index] & mask]
+            order = np.argsort(values, kind="mergesort")
+            run = keys[begin:end].copy()
+            for index in range(end - begin):
+                keys[begin + index] = run[order[index]]
+        begin = end
 
 
 def order_by_score(score: Array) -> Array:
     """Positions by score descending, ties by position, (n,) uint64."""
     if len(score) >> 32:
         raise ValueError("a score run holds at most 2**32 rows")
-    bits = score.astype(np.float32).view(np.uint32)
+    with np.errstate(over="ignore"):  # an overflow is one more tie
+        bits = score.astype(np.float32).view(np.uint32)
     # Order of floats as unsigned integers: flip all bits of negatives, the sign bit of the others;
     # inverted once more because the highest score comes first. -0.0 and 0.0 are one score.
     bits = np.where(score == 0, np.uint32(0), bits)

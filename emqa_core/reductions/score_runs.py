@@ -170,8 +170,12 @@ class ScoreRuns:
     @staticmethod
     def combine_class(parts: Sequence[ScoreRuns], code: int) -> ScoreRuns:
         """One class of several partitions, in partition order."""
-        runs = [part.of_class(code) for part in parts]
-        joined = ScoreRuns._stack(runs, parts[0].true_positive.shape[1])
+        return ScoreRuns.pool([part.of_class(code) for part in parts], parts[0].true_positive.shape[1])
+
+    @staticmethod
+    def pool(parts: Sequence[ScoreRuns], n_ranges: int) -> ScoreRuns:
+        """All rows of all parts as one class."""
+        joined = ScoreRuns._stack(parts, n_ranges)
         return ScoreRuns(
             joined.class_start[[0, -1]],
             joined.match_start[[0, -1]],
