@@ -109,7 +109,7 @@ PREDICTION = TableSchema(
             "-1..1",
             True,
         ),
-        _c("label_id", STRING, "The label matched at the chosen IoU threshold.", "", True),
+        _c("label_id", STRING, "The label matched at the chosen IoU threshold (`best_iou`: attached to).", "", True),
         _c("track_id", STRING, "Track of the prediction, where the source has one.", "", True),
     ),
     open=True,
