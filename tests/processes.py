@@ -1,0 +1,137 @@
+"""Real processes for tests: started on free ports, stopped by their id, their output kept in a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.data import ROOT
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Process:
+    """A running process; `log` has what it wrote."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def is_running(self) -> bool:
+        return self.popen.poll() is None
+
+    def kill(self) -> None:
+        """End it and the processes that it started; they share its process group."""
+        if self.is_running():
+            os.killpg(self.pid, signal.SIGKILL)
+            self.popen.wait()
+
+    def interrupt(self) -> None:
+        """What Ctrl-C sends to a program on a terminal: SIGINT to the whole process group."""
+        os.killpg(self.pid, signal.SIGINT)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """A process in a group of its own, ended with its children at the end of the block."""
+    with log.open("wb") as output:
+        popen = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+    process = Process(popen, log)
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def wait_until(holds: Callable[[], bool], process: Process, timeout_s: float = 60.0) -> None:
+    """Until `holds()`; AssertionError with the process's output when it ends or time runs out."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert process.is_running(), f"{process.popen.args} has ended:\n{process.log.read_text()}"
+        assert time.monotonic() < deadline, f"{process.popen.args} is late:\n{process.log.read_text()}"
+        time.sleep(0.05)
+
+
+def answers(port: int) -> bool:
+    """Whether something listens on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass(frozen=True)
+class DaskProcesses:
+    """A scheduler and its workers; `tls` names ca.pem, node.pem and node.key's folder."""
+
+    address: str
+    scheduler: Process
+    workers: tuple[Process, ...]
+    tls: Path | None = None
+
+
+@contextmanager
+def dask_processes(
+    folder: Path,
+    n_workers: int = 2,
+    tls: Path | None = None,
+    worker_options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> Iterator[DaskProcesses]:
+    """`dask scheduler` and `dask worker` as infra/README.md starts them, one thread to a worker."""
+    port = free_port()
+    protocol = "tcp" if tls is None else "tls"
+    address = f"{protocol}://127.0.0.1:{port}"
+    security: list[str | Path] = (
+        []
+        if tls is None
+        else ["--tls-ca-file", tls / "ca.pem", "--tls-cert", tls / "node.pem", "--tls-key", tls / "node.key"]
+    )
+    scheduler_command = [BIN / "dask", "scheduler", "--host", f"{protocol}://127.0.0.1", "--port", str(port)]
+    quiet = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+    worker_command = [BIN / "dask", "worker", address, "--nthreads", "1", *quiet]
+    with ExitStack() as stack:
+        scheduler = stack.enter_context(
+            running([*scheduler_command, *quiet, "--no-show", *security], folder / "scheduler.log", env)
+        )
+        workers = tuple(
+            stack.enter_context(
+                running(
+                    [*worker_command, "--local-directory", folder, *security, *worker_options],
+                    folder / f"worker-{number}.log",
+                    env,
+                )
+            )
+            for number in range(n_workers)
+        )
+        wait_until(lambda: answers(port), scheduler)
+        for worker in workers:
+            wait_until(lambda worker=worker: "Registered to" in worker.log.read_text(), worker)  # type: ignore[misc]
+        yield DaskProcesses(address, scheduler, workers, tls)
