@@ -32,6 +32,8 @@ COCO_AREA_RANGES = {
     "medium": (1024.0, 9216.0),
     "large": (9216.0, 1e10),
 }
+MAX_IOU_THRESHOLDS = 63  # one bit each in a word, and one for the chosen threshold
+MAX_AREA_RANGES = 16
 MATCH_EPSILON = 1e-10  # pycocotools matches at min(T, 1 - 1e-10)
 
 
@@ -177,6 +179,8 @@ class EvaluationConfig(_Section):
     def _thresholds_tell_apart(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         if not values:
             raise ValueError("at least one IoU threshold")
+        if len(values) > MAX_IOU_THRESHOLDS:
+            raise ValueError(f"at most {MAX_IOU_THRESHOLDS} IoU thresholds")
         if any(not 0 <= value <= 1 for value in values):
             raise ValueError("IoU thresholds lie in 0..1")
         ordered = tuple(sorted(set(values)))
@@ -197,6 +201,8 @@ class EvaluationConfig(_Section):
     def _area_ranges_hold_all(cls, values: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
         if "all" not in values:
             raise ValueError("area_ranges must hold `all`")
+        if len(values) > MAX_AREA_RANGES:
+            raise ValueError(f"at most {MAX_AREA_RANGES} area ranges")
         for name, (low, high) in values.items():
             if not 0 <= low <= high:
                 raise ValueError(f"area range {name}: 0 <= low <= high")
@@ -322,7 +328,7 @@ def _explain(error: ValidationError) -> ConfigError:
     message = str(first["msg"]).removeprefix("Value error, ")
     return ConfigError(
         f"option {key!r}" if key else "the configuration",
-        expected=message[:1].lower() + message[1:],
+        expected=message if message[1:2].isupper() else message[:1].lower() + message[1:],
         found=_short(first.get("input")) if key else None,
         next_step="see `emqa config --schema`",
     )
