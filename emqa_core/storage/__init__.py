@@ -1,0 +1,1 @@
+"""Locations, the parts of tables, the commit of a run, and reading runs back."""

@@ -1,0 +1,111 @@
+"""The commit of a run: every table once, the row in `run` last.
+
+Delta has no transaction over several tables, so a run exists when its row in `run` does. An attempt that
+dies earlier leaves files, and perhaps rows, that no reader counts; the next attempt removes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import pyarrow as pa
+
+from emqa_core.errors import SchemaError, StorageError
+from emqa_core.schema import RUN, TABLES
+from emqa_core.storage.delta import commit_table, open_table, remove_rows, run_files, table_schema
+from emqa_core.storage.location import Location
+from emqa_core.storage.parts import Part, partition_location, work_location, write_part
+from emqa_core.storage.stored_columns import stored_schema, union_schema
+
+# Each request to a store far away takes its tens of milliseconds; tables wait for them side by side.
+_THREADS = 6
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def is_committed(location: Location, run_id: str) -> bool:
+    """Whether a run exists: it has its row in `run`."""
+    table = open_table(location, RUN.name)
+    return table is not None and bool(run_files(table, run_id))
+
+
+def remove_unfinished(location: Location, run_id: str) -> None:
+    """Remove what attempts of a run left that never committed: rows, files, scratch arrays.
+
+    A run that exists keeps its files; only its scratch goes.
+    """
+    if not is_committed(location, run_id):
+        names = [name for name in TABLES if partition_location(location, name, run_id).exists()]
+        # Rows first: a log that names a file which is gone would break readers of the whole table.
+        _for_each(lambda name: remove_rows(location, name, run_id), names)
+        _for_each(lambda name: partition_location(location, name, run_id).remove(), names)
+    work_location(location, run_id).remove()
+
+
+def commit_run(
+    location: Location,
+    run_id: str,
+    parts: Mapping[str, Sequence[Part]],
+    schemas: Mapping[str, pa.Schema],
+    run_row: pa.Table,
+) -> None:
+    """Make a run exist: its parts become rows of their tables, then its row of `run` is written.
+
+    parts: the files of each table. schemas: the columns in memory of each table, of those without rows
+    too, so that every table exists. run_row: the one row of `run`. A run that exists already is left as
+    it is, so the call may be repeated.
+
+    Raises SchemaError, before anything is committed, where a column would change its type; StorageError
+    where the store refuses or a part is gone.
+    """
+    if not is_committed(location, run_id):
+        stored = {name: _run_schema(name, schema, parts.get(name, ())) for name, schema in schemas.items()}
+        stored[RUN.name] = stored_schema(RUN.name, run_row.schema)
+        missing = sorted(set(parts) - set(stored))
+        if missing:
+            raise SchemaError(f"table {missing[0]!r} has parts but no schema")
+        opened = dict(zip(stored, _for_each(lambda name: open_table(location, name), stored), strict=True))
+        for name, table in opened.items():
+            if table is not None:
+                union_schema(name, [table_schema(table), stored[name]])
+        _for_each(lambda name: _check_parts(location, name, run_id, parts.get(name, ())), stored)
+        names = [name for name in stored if name != RUN.name]
+        _for_each(
+            lambda name: commit_table(
+                location, name, run_id, parts.get(name, ()), stored[name], opened[name]
+            ),
+            names,
+        )
+        row = write_part(location, RUN.name, run_id, "run", run_row)
+        commit_table(location, RUN.name, run_id, [row], stored[RUN.name], opened[RUN.name])
+    work_location(location, run_id).remove()
+
+
+def _run_schema(table_name: str, schema: pa.Schema, parts: Sequence[Part]) -> pa.Schema:
+    """The stored columns of a run's table, which its partitions may hold in part."""
+    schemas = dict.fromkeys([schema, *(part.schema for part in parts)])
+    return union_schema(table_name, [stored_schema(table_name, each) for each in schemas])
+
+
+def _check_parts(location: Location, table_name: str, run_id: str, parts: Sequence[Part]) -> None:
+    """Each part must lie there as it was written: another attempt of the run may have removed it."""
+    if not parts:
+        return
+    sizes = partition_location(location, table_name, run_id).sizes()
+    for part in parts:
+        found = sizes.get(location.child(part.path).url)
+        if found != part.n_bytes:
+            raise StorageError(
+                f"{part.path} of {location.where} is not the file that this attempt wrote",
+                expected=f"{part.n_bytes} bytes",
+                found="no file" if found is None else f"{found} bytes",
+                next_step="see that only one process evaluates this run, then start it again",
+            )
+
+
+def _for_each(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return list(threads.map(function, items))

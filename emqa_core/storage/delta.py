@@ -1,0 +1,155 @@
+"""Delta tables of an output location: opened, grown by a commit, freed of rows that no run owns."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from emqa_core.errors import StorageError
+from emqa_core.schema import RUN_ID, TABLES
+from emqa_core.storage.location import Location
+from emqa_core.storage.parts import Part
+from emqa_core.storage.store_errors import explain_errors
+from emqa_core.storage.stored_columns import union_schema
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_ATTEMPTS = 20
+_LONGEST_WAIT_S = 1.0
+
+
+class _ConflictError(Exception):
+    """Another transaction came first."""
+
+
+def open_table(location: Location, table_name: str) -> DeltaTable | None:
+    """The newest version of a table; None where there is none yet."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    folder = location.child(table_name)
+    with explain_errors(folder):
+        try:
+            return DeltaTable(folder.delta_url, storage_options=folder.delta_options())
+        except TableNotFoundError:
+            return None
+
+
+def table_schema(table: DeltaTable) -> pa.Schema:
+    """The columns of a table's version."""
+    return pa.schema(table.schema())
+
+
+def run_files(table: DeltaTable, run_id: str | None = None) -> list[str]:
+    """Files that a table's version holds, of one run or all, relative to the table, in path order."""
+    filters = None if run_id is None else [(RUN_ID.name, "=", run_id)]
+    uris = table.file_uris(partition_filters=filters)
+    return sorted("/".join(uri.rsplit("/", 2)[-2:]) for uri in uris)
+
+
+def commit_table(
+    location: Location,
+    table_name: str,
+    run_id: str,
+    parts: Sequence[Part],
+    schema: pa.Schema,
+    opened: DeltaTable | None,
+) -> None:
+    """Make a run's parts the run's rows of a table, in one transaction that also adds new columns.
+
+    schema: the run's stored columns. opened: the version that the columns were checked against. After a
+    conflict with another run the table is read again. Raises SchemaError where that run has just brought
+    a column of another type, StorageError where the table stays contended.
+    """
+    folder = location.child(table_name)
+    last: _ConflictError | None = None
+    for attempt in range(_ATTEMPTS):
+        try:
+            with explain_errors(folder):
+                table = opened or open_table(location, table_name) or _create(folder, table_name, schema)
+                _replace_rows(table, table_name, run_id, parts, schema)
+            return
+        except _ConflictError as conflict:
+            last, opened = conflict, None
+            time.sleep(random.uniform(0, min(_LONGEST_WAIT_S, 0.02 * 2**attempt)))
+    raise StorageError(
+        f"table {table_name!r} in {location.where} could not be committed in {_ATTEMPTS} attempts",
+        found=str(last),
+        next_step="start the run again when fewer runs commit at once",
+    ) from last
+
+
+def remove_rows(location: Location, table_name: str, run_id: str) -> None:
+    """Take a run's rows out of a table, if it has any. The files stay."""
+    table = open_table(location, table_name)
+    if table is not None and run_files(table, run_id):
+        commit_table(location, table_name, run_id, (), table_schema(table), table)
+
+
+def _create(folder: Location, table_name: str, schema: pa.Schema) -> DeltaTable:
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    if folder.store == "file":
+        Path(folder.path).mkdir(parents=True, exist_ok=True)
+    try:
+        return DeltaTable.create(
+            folder.delta_url,
+            schema=schema,
+            mode="error",
+            partition_by=[RUN_ID.name],
+            name=table_name,
+            description=f"A row is {TABLES[table_name].row}.",
+            storage_options=folder.delta_options(),
+        )
+    except DeltaError as error:
+        raise _ConflictError(str(error)) from error
+
+
+def _replace_rows(
+    table: DeltaTable, table_name: str, run_id: str, parts: Sequence[Part], schema: pa.Schema
+) -> None:
+    """One transaction against one version of the table, or none where it holds these parts already."""
+    from deltalake.exceptions import CommitFailedError
+    from deltalake.transaction import AddAction
+
+    present = table_schema(table)
+    union = union_schema(table_name, [present, schema])
+    held = run_files(table, run_id)
+    names = {"/".join(part.path.rsplit("/", 2)[-2:]): part for part in parts}
+    if union == present and held == sorted(names) and _sizes_agree(table, names):
+        return
+    now_ms = time.time_ns() // 1_000_000
+    actions = [
+        AddAction(path, part.n_bytes, {RUN_ID.name: run_id}, now_ms, True, part.statistics)
+        for path, part in names.items()
+    ]
+    # A path that is removed and added in one transaction is in some readers' eyes gone.
+    steps = [[], actions] if names.keys() & set(held) else [actions]
+    try:
+        for step in steps:
+            table.create_write_transaction(
+                step,
+                "overwrite",
+                union,
+                partition_by=[RUN_ID.name],
+                partition_filters=[(RUN_ID.name, "=", run_id)],
+            )
+            table.update_incremental()
+    except CommitFailedError as error:
+        raise _ConflictError(str(error)) from error
+
+
+def _sizes_agree(table: DeltaTable, names: Mapping[str, Part]) -> bool:
+    """Whether the log knows each file with the size it has; overwritten files must be committed anew."""
+    if not names:
+        return True
+    adds = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes"])
+    sizes = dict(zip(adds["path"].to_pylist(), adds["size_bytes"].to_pylist(), strict=True))
+    return all(sizes.get(path) == part.n_bytes for path, part in names.items())

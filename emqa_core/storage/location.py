@@ -1,0 +1,231 @@
+"""Where tables and files lie: a folder or file on a local disk or in an object store, by URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Literal, cast
+
+from emqa_core.config import StorageConfig
+from emqa_core.errors import StorageError
+from emqa_core.storage import clients
+from emqa_core.storage.clients import Store
+from emqa_core.storage.store_errors import explain_errors
+
+_STORES: dict[str, Store] = {
+    "file": "file",
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gs",
+    "gcs": "gs",
+    "abfs": "abfs",
+    "abfss": "abfs",
+    "az": "abfs",
+}
+DEFAULT_STORAGE = StorageConfig()
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder or file, by URL. Small, picklable, without secrets.
+
+    url has no trailing slash; a local one is `file://` and an absolute path. storage holds endpoint and
+    region as they were resolved where the location was made, so that workers use the same ones.
+    """
+
+    url: str
+    storage: StorageConfig = DEFAULT_STORAGE
+
+    @classmethod
+    def of(cls, url: str | os.PathLike[str], storage: StorageConfig | None = None) -> Location:
+        """Read a URL or a local path. Raises StorageError for a store unknown or not safe to use."""
+        text = os.fspath(url)
+        scheme, separator, rest = text.partition("://")
+        if not separator:
+            return cls(f"file://{Path(text).expanduser().absolute()}", storage or DEFAULT_STORAGE)
+        if scheme not in _STORES:
+            raise StorageError(
+                f"{scheme}:// is not a store that is known",
+                expected="a local path, s3://, gs:// or abfs://",
+            )
+        if "@" in rest.partition("/")[0] and _STORES[scheme] != "abfs":
+            raise StorageError(
+                f"the {scheme}:// URL carries credentials",
+                next_step="remove them from the URL and give them in the environment",
+            )
+        store = _STORES[scheme]
+        if store == "file":
+            return cls(f"file://{Path(rest).absolute()}", storage or DEFAULT_STORAGE)
+        if not rest.strip("/"):
+            raise StorageError(f"{text} names no bucket", expected=f"{scheme}://bucket/folder")
+        return cls(f"{store}://{rest.strip('/')}", clients.resolved(store, storage or DEFAULT_STORAGE))
+
+    def __str__(self) -> str:
+        return self.url.removeprefix("file://")
+
+    @property
+    def store(self) -> Store:
+        return _STORES[self.url.partition("://")[0]]
+
+    @property
+    def path(self) -> str:
+        """The path as fsspec takes it: without the scheme."""
+        return self.url.partition("://")[2]
+
+    @property
+    def bucket(self) -> str:
+        """Bucket or container; empty for a local folder."""
+        return "" if self.store == "file" else self.path.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The last step of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def where(self) -> str:
+        """The location as an error should name it, with the endpoint where one is set."""
+        endpoint = self.storage.endpoint_url if self.store == "s3" else None
+        return f"{self} at {endpoint}" if endpoint else str(self)
+
+    def child(self, *names: str) -> Location:
+        """A file or folder beneath."""
+        return Location("/".join((self.url, *(name.strip("/") for name in names))), self.storage)
+
+    def open(self, mode: Literal["rb", "wb"] = "rb") -> BinaryIO:
+        """The file's bytes. For writing, folders above are made; an object appears when it is closed."""
+        with explain_errors(self):
+            if mode == "wb" and self.store == "file":
+                Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            options = {"cache_type": "bytes"} if mode == "rb" and self.store != "file" else {}
+            return cast(BinaryIO, self._files.open(self.path, mode, **options))
+
+    def read_bytes(self) -> bytes:
+        """The whole file."""
+        with explain_errors(self):
+            return bytes(self._files.cat_file(self.path))
+
+    def write_bytes(self, data: bytes | memoryview) -> None:
+        """Write the whole file; a reader sees the old file or the new one, never a half."""
+        with explain_errors(self):
+            if self.store == "file":
+                with self.local_replacement() as file:
+                    file.write(data)
+            else:
+                self._files.pipe_file(self.path, bytes(data))
+
+    @contextmanager
+    def local_replacement(self) -> Iterator[IO[bytes]]:
+        """A file beside a local one that takes its place when all went well."""
+        target = Path(self.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A name of this process: an attempt that was killed leaves it to `remove_unfinished`.
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            with beside.open("wb") as file:
+                yield file
+            beside.replace(target)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+    def exists(self) -> bool:
+        """Whether a file is there, or a folder that holds something."""
+        with explain_errors(self):
+            return bool(self._files.exists(self.path))
+
+    def remove(self) -> None:
+        """Remove a file or a whole folder; what is not there is no error."""
+        with explain_errors(self):
+            try:
+                self._files.rm(self.path, recursive=True)
+            except FileNotFoundError:
+                return
+
+    def list(self) -> list[str]:
+        """URLs of all files beneath, at any depth, in path order; a file gives itself."""
+        return list(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of all files beneath by URL, in path order."""
+        with explain_errors(self):
+            try:
+                found = self._files.find(self.path, detail=True)
+            except FileNotFoundError:
+                return {}
+        scheme = self.url.partition("://")[0]
+        return {
+            f"{scheme}://{path}": int(found[path]["size"] or 0)
+            for path in sorted(found)
+            if found[path]["type"] == "file"
+        }
+
+    def size(self) -> int:
+        """Bytes of the file."""
+        with explain_errors(self):
+            return int(self._files.size(self.path))
+
+    def etag_or_none(self) -> str | None:
+        """The store's tag of the file's content; None on a local disk."""
+        if self.store == "file":
+            return None
+        with explain_errors(self):
+            entry = self._files.info(self.path)
+        tag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash")
+        return str(tag).strip('"') if tag else None
+
+    @property
+    def delta_url(self) -> str:
+        """The location as deltalake takes it."""
+        return self.path if self.store == "file" else self.url
+
+    def delta_options(self) -> dict[str, str]:
+        """The storage_options of deltalake, without credentials: it reads those from the environment."""
+        return clients.delta_options(self.store, self.storage)
+
+    def filesystem(self, *, attempts: int = clients.ATTEMPTS) -> Any:
+        """The file system of fsspec for this store; fsspec keeps one for each set of arguments."""
+        return clients.filesystem(self.store, self.storage, attempts)
+
+    @property
+    def _files(self) -> Any:
+        return self.filesystem()
+
+
+@dataclass(frozen=True)
+class FileAccess:
+    """How ingest reaches its sources: by URL, with the one storage configuration."""
+
+    storage: StorageConfig = DEFAULT_STORAGE
+
+    def open(self, url: str) -> BinaryIO:
+        """A file for reading, seekable."""
+        return Location.of(url, self.storage).open("rb")
+
+    def list(self, url: str) -> list[str]:
+        """A file gives itself; a folder its data files in path order, without those named `.x` or `_x`."""
+        location = Location.of(url, self.storage)
+        files = location.list()
+        if files == [location.url]:
+            return [url]
+        inside = len(location.url) + 1
+        return [
+            _as_given(file)
+            for file in files
+            if not any(step.startswith((".", "_")) for step in file[inside:].split("/"))
+        ]
+
+    def size(self, url: str) -> int:
+        """Bytes of a file."""
+        return Location.of(url, self.storage).size()
+
+    def etag_or_none(self, url: str) -> str | None:
+        """The store's tag of a file's content; None on a local disk."""
+        return Location.of(url, self.storage).etag_or_none()
+
+
+def _as_given(url: str) -> str:
+    return url.removeprefix("file://")

@@ -1,0 +1,188 @@
+"""The probe of an output location, before anything is computed.
+
+A commit is safe only where a store refuses to create what exists: several S3 servers accept the condition
+and overwrite, and two runs would lose each other's commits silently. So a run starts with two conditional
+puts, of which the second must fail, and with a Delta table made and read by Delta's own client.
+"""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from emqa_core.errors import EmqaError, StorageError
+from emqa_core.storage.location import Location
+from emqa_core.storage.store_errors import NO_CREDENTIALS, UNREACHABLE, is_store_error, next_step_for
+
+_FOLDER = "_emqa"
+_ANSWER_S = 15.0
+
+
+def probe_location(location: Location) -> None:
+    """Check that a location can be listed, written, committed to and cleaned, leaving nothing behind.
+
+    Raises StorageError that names the place and what to fix: unreachable endpoint, wrong credentials,
+    missing bucket, no right to write, a file in the way, no conditional puts.
+    """
+    place = location.child(_FOLDER, f"probe-{uuid.uuid4().hex}")
+    if location.store == "file":
+        _probe_folder(location)
+    else:
+        _probe_bucket(location)
+    try:
+        _probe_conditional_put(location, place.child("created-once"))
+        _probe_delta(location, place.child("table"))
+    finally:
+        _remove_quietly(place)
+
+
+def _probe_folder(location: Location) -> None:
+    folder = Path(location.path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StorageError(
+            f"output {location} cannot be a folder",
+            expected="a folder, or nothing yet",
+            found=f"a file at {error.filename}" if folder.exists() else f"a file above {error.filename}",
+            next_step="choose another output",
+        ) from error
+    except OSError as error:
+        raise _not_writable(location, error) from error
+
+
+def _probe_bucket(location: Location) -> None:
+    """List the bucket, with one attempt: what a user mistyped should be told in seconds."""
+    if location.store != "s3":
+        return
+    try:
+        _quick(location).call_s3("list_objects_v2", Bucket=location.bucket, MaxKeys=1)
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"bucket {location.bucket!r} does not exist{_at_endpoint(location)}",
+            next_step="create the bucket, or correct the output's name or storage.endpoint_url",
+        ) from error
+    except Exception as error:
+        if not is_store_error(error):
+            raise
+        raise _refusal(location, error) from error
+
+
+def _probe_conditional_put(location: Location, file: Location) -> None:
+    try:
+        _create(file)
+    except Exception as error:
+        if not is_store_error(error):
+            raise
+        if _status(error) in (400, 501):
+            raise _unconditional(location, str(error)) from error
+        raise (_not_writable if isinstance(error, PermissionError) else _refusal)(location, error) from error
+    try:
+        _create(file)
+    except Exception as error:
+        if isinstance(error, FileExistsError) or _status(error) in (409, 412):
+            return
+        if not is_store_error(error):
+            raise
+        raise _refusal(location, error) from error
+    raise _unconditional(location, "a second put of the same object succeeded with If-None-Match: *")
+
+
+def _create(file: Location) -> None:
+    """Create a file or object that must not exist."""
+    if file.store == "file":
+        path = Path(file.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as new:
+            new.write(b"emqa")
+    elif file.store == "s3":
+        key = file.path.partition("/")[2]
+        _quick(file).call_s3("put_object", Bucket=file.bucket, Key=key, Body=b"emqa", IfNoneMatch="*")
+    else:
+        _quick(file).pipe_file(file.path, b"emqa", mode="create")
+
+
+def _probe_delta(location: Location, table: Location) -> None:
+    """Delta's own client must reach the same place: it takes TLS and addresses in its own way."""
+    from deltalake import DeltaTable
+
+    if table.store == "file":
+        Path(table.path).mkdir(parents=True)
+    options = table.delta_options()
+    if options:
+        options |= {"max_retries": "1", "retry_timeout": f"{_ANSWER_S:g}s"}
+    schema = pa.schema([pa.field("run_id", pa.string())])
+    try:
+        DeltaTable.create(table.delta_url, schema=schema, mode="error", storage_options=options)
+    except Exception as error:
+        if not is_store_error(error):
+            raise
+        raise StorageError(
+            f"{location.where} can be written, but Delta tables cannot be committed there",
+            found=_first_line(error),
+            next_step=next_step_for(location, error),
+        ) from error
+
+
+def _quick(location: Location) -> Any:
+    storage = location.storage.model_copy(update={"timeout_s": min(location.storage.timeout_s, _ANSWER_S)})
+    return Location(location.url, storage).filesystem(attempts=1)
+
+
+def _status(error: Exception) -> int | None:
+    """HTTP status of a store's answer, where fsspec's error has one behind it."""
+    for each in (error, error.__cause__):
+        answer = getattr(each, "response", None)
+        if isinstance(answer, dict):
+            status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            return int(status) if status else None
+    return None
+
+
+def _refusal(location: Location, error: Exception) -> StorageError:
+    name = type(error).__name__
+    if isinstance(error, PermissionError) or name in NO_CREDENTIALS:
+        problem = f"{location.where} refuses the credentials"
+    elif name in UNREACHABLE:
+        problem = f"{location.where} cannot be reached"
+    else:
+        problem = f"{location.where} cannot be used"
+    return StorageError(problem, found=_first_line(error), next_step=next_step_for(location, error))
+
+
+def _not_writable(location: Location, error: Exception) -> StorageError:
+    return StorageError(
+        f"output {location.where} cannot be written",
+        found=_first_line(error),
+        next_step="give this user the right to write there, or choose another output",
+    )
+
+
+def _unconditional(location: Location, found: str) -> StorageError:
+    return StorageError(
+        f"the store of {location.where} cannot commit safely: it has no conditional puts",
+        expected="a put with If-None-Match: * to an existing object is refused (412)",
+        found=found,
+        next_step="use a store that has them (AWS S3, SeaweedFS, MinIO, Ceph from Tentacle) or update it",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _at_endpoint(location: Location) -> str:
+    return f" at {location.storage.endpoint_url}" if location.storage.endpoint_url else ""
+
+
+def _remove_quietly(place: Location) -> None:
+    """Clean up after the probe; an error here would hide the one that matters."""
+    try:
+        place.remove()
+        if place.store == "file":
+            Path(place.path).parent.rmdir()
+    except (EmqaError, OSError):
+        return
