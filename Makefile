@@ -45,6 +45,16 @@ lint: setup ## style, types, import contract, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 
+.PHONY: wheel
+wheel: setup ## build the wheel and use it away from the repository
+	rm -rf dist
+	$(UV) build --quiet --wheel --out-dir dist
+	$(UV) pip install --quiet --no-deps --target dist/site dist/*.whl
+	test "$$(ls dist/site | grep -v -e '^bin$$' -e dist-info)" = emqa_core
+	cd dist && PYTHONPATH=site $(CURDIR)/$(BIN)/python -c \
+	  "import emqa_core.cli.entry as entry; assert '/dist/site/' in entry.__file__, entry.__file__"
+	cd dist && PYTHONPATH=site $(CURDIR)/$(BIN)/python site/bin/emqa --version
+
 .PHONY: docs
 docs: setup ## print docs/tables.md and the files in configs/ from the code
 	$(BIN)/python docs/generate.py
