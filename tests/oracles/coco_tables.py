@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,12 @@ from emqa_core import keys
 from emqa_core.objects import Frames, Labels, Predictions
 
 BOX = ("x_px", "y_px", "width_px", "height_px")
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file, plain or .gz."""
+    content = path.read_bytes()
+    return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
 
 
 def frames_of(coco: dict[str, list[dict[str, Any]]]) -> pd.DataFrame:

@@ -57,7 +57,8 @@ def make_set(seed: int) -> FuzzSet:
         if kind in ("both", "labels"):
             # The last class never has a label in odd sets.
             labelled = class_ids[:-1] if seed % 2 and len(class_ids) > 1 else class_ids
-            labels = [_label(rng, frame_id, labelled, grid, special) for _ in range(rng.integers(1, 9))]
+            for _ in range(rng.integers(1, 9)):
+                labels.append(_label(rng, frame_id, labelled, grid, special, labels))
         if kind in ("both", "predictions"):
             crowded = seed % 8 == 0 and position == 0
             n_predictions = int(rng.integers(105, 150)) if crowded else int(rng.integers(1, 25))
@@ -108,9 +109,21 @@ def _box(rng: np.random.Generator, grid: int) -> dict[str, float]:
 
 
 def _label(
-    rng: np.random.Generator, frame_id: int | str, class_ids: list[int | str], grid: int, special: bool
+    rng: np.random.Generator,
+    frame_id: int | str,
+    class_ids: list[int | str],
+    grid: int,
+    special: bool,
+    labels: list[dict[str, object]],
 ) -> dict[str, object]:
     box = _box(rng, grid)
+    class_id = class_ids[int(rng.integers(len(class_ids)))]
+    if labels and rng.random() < 0.4:
+        # Beside another label, or on it: a prediction between two labels has equal IoU with both.
+        other = labels[int(rng.integers(len(labels)))]
+        box = {name: float(other[name]) for name in box}  # type: ignore[arg-type]
+        box["x_px"] += float(rng.choice([0.0, 0.1, 0.5])) * box["width_px"]
+        class_id = other["class_id"]  # type: ignore[assignment]
     area = np.nan
     if rng.random() < 0.5:
         # The mask's area of COCO: smaller than the box, now and then exactly on a border.
@@ -118,7 +131,7 @@ def _label(
         area = float(rng.choice([1024.0, 9216.0, box["width_px"] * box["height_px"] * share]))
     return {
         "frame_id": frame_id,
-        "class_id": class_ids[int(rng.integers(len(class_ids)))],
+        "class_id": class_id,
         **box,
         "area_px2": area,
         "is_crowd": bool(special and rng.random() < 0.15),
