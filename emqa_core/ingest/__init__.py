@@ -1,0 +1,1 @@
+"""One module per input format, each giving the three input tables with canonical columns."""
