@@ -1,0 +1,1 @@
+"""Areas, overlaps and unions of shapes, as kernels over arrays."""
