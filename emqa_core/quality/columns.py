@@ -34,14 +34,16 @@ class MetricColumn:
         """The column of the fact table, null where the metric does not apply."""
         if self.stored is not None:
             return self.stored
-        return pa.array(self.values, from_pandas=True)
+        is_null = np.isnan(self.values)
+        return pa.array(self.values, mask=is_null) if is_null.any() else pa.array(self.values)
 
 
 def metric_of_numbers(values: Array) -> MetricColumn:
     """A metric of the catalogue: numbers rounded to float32, null where they leave its range."""
     with np.errstate(over="ignore"):
         rounded = values.astype(np.float32, copy=False)
-    return MetricColumn(np.where(np.isinf(rounded), np.float32(np.nan), rounded))
+    is_beyond = np.isinf(rounded)
+    return MetricColumn(np.where(is_beyond, np.float32(np.nan), rounded) if is_beyond.any() else rounded)
 
 
 def metric_of_column(column: pa.ChunkedArray | pa.Array) -> MetricColumn:
