@@ -1,4 +1,4 @@
-"""emqa: which properties of the data does a vision model's failure depend on?
+"""emqa tells which properties of the data a vision model's failure depends on.
 
 `evaluate` runs an evaluation, `read_run` opens a committed one. Both import late, so that importing the
 package costs nothing.

@@ -77,7 +77,8 @@ def order_by_score(score: Array) -> Array:
 )
 def _false_positives_before(order, score, outside, is_matched, n_ranges):  # type: ignore[no-untyped-def]
     """For each matched row in score order: its index among the matches, and the unmatched rows that
-    count, per area range, before it and up to the end of its tie; and the first row of the next tie."""
+    count, per area range, before it and up to the end of its tie; and the first row of the next tie.
+    """
     n_rows = order.shape[0]
     match_of_row = np.cumsum(is_matched.astype(np.int64)) - 1
     n_matches = match_of_row[n_rows - 1] + 1 if n_rows else 0
@@ -155,9 +156,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
                     (outside[row] >> np.uint16(a)) & np.uint16(1)
                 ):
                     fp += 1
-                last_of_tie = (
-                    index + 1 == n_matches or score[order[position[index + 1]]] != score[row]
-                )
+                last_of_tie = index + 1 == n_matches or score[order[position[index + 1]]] != score[row]
                 if last_of_tie and tp > 0 and n_positive[a] > 0:
                     n_kept = tp + fp + through_tie[index, a]
                     f1 = 2.0 * tp / (n_kept + positives)

@@ -77,7 +77,7 @@ class ClassPerformance:
     def interval(self, thresholds: list[int], code: int | None) -> Interval:
         """Interval of AP in range `all`, averaged over thresholds, of one class or of the mean."""
         if self.replicates is None:
-            return Interval(None, None, "intervals_off")
+            return Interval(None, None, "not_requested")
         full = self.average_precision[:, thresholds, 0]
         per_group = self.counts.n_positive_group
         if code is not None:
@@ -105,16 +105,15 @@ def _ratio(numerator: Array, denominator: Array) -> Array:
 
 def table_of(table: schema.TableSchema, rows: list[dict[str, object]]) -> pa.Table:
     """Rows as a table with the declared columns except the common ones; NaN becomes null."""
-    columns = [column for column in table.columns]
     arrays = []
-    for column in columns:
+    for column in table.columns:
         values = [row.get(column.name) for row in rows]
         cleaned = [None if isinstance(v, float) and np.isnan(v) else v for v in values]
         if pa.types.is_dictionary(column.type):
             arrays.append(pa.array(cleaned, pa.string()).dictionary_encode())
         else:
             arrays.append(pa.array(cleaned, column.type))
-    return pa.table(arrays, schema=pa.schema([column.field for column in columns]))
+    return pa.table(arrays, schema=pa.schema([column.field for column in table.columns]))
 
 
 def class_performance_table(performance: ClassPerformance) -> pa.Table:

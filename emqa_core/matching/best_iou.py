@@ -11,9 +11,7 @@ import numpy as np
 from numba import njit, types
 
 from emqa_core.matching.cells import (
-    READ_BOOL,
     READ_F64,
-    READ_F64_2D,
     READ_I32,
     READ_I64,
     bucket_rows,

@@ -1,0 +1,1 @@
+"""How data goes through the house: plan, evaluate, combine, count, finalize, commit."""

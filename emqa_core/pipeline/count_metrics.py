@@ -1,0 +1,188 @@
+"""The count: metric columns of every partition into the bins, sharded by metric.
+
+A task counts a few metrics over a stretch of partitions and adds them up itself; a second pass counts
+pairs of bins for the few scopes whose bins have to be merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from emqa_core.analysis.bin_axis import MetricAxis, decide_axis
+from emqa_core.analysis.merged_bins import scopes_to_merge
+from emqa_core.analysis.metric_counts import MetricCounts, count_bin_pairs, count_metric
+from emqa_core.config import EvaluationConfig
+from emqa_core.objects import Array
+from emqa_core.pipeline.metric_rows import SIDES, SampleState, read_metric, read_outcomes, target_rows
+from emqa_core.pipeline.scratch import Scratch
+from emqa_core.quality.registry import ChosenMetric, ChosenMetrics, Level
+from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.reductions.target_rows import TargetRows
+from emqa_core.storage.location import Location
+from emqa_core.storage.parts import Part
+
+Target = Level
+State = TypeVar("State", MetricCounts, BinPairs)
+Key = tuple[str, Target]  # metric, target
+CONTROL_OF: Mapping[Target, str] = {
+    "prediction": "object_area_px2",
+    "label": "object_area_px2",
+    "frame": "frame_label_count",
+}
+METRICS_PER_TASK = 4
+
+
+@dataclass(frozen=True)
+class CountTask:
+    """Some metrics over some partitions of one model. pairs: the scopes of the second pass, by key."""
+
+    metrics: tuple[ChosenMetric, ...]
+    axes: Mapping[str, MetricAxis]
+    partitions: tuple[int, ...]
+    parts: tuple[Mapping[str, Part], ...]
+    scratch: Scratch
+    location: Location
+    config: EvaluationConfig
+    n_classes: int
+    pairs: Mapping[Key, tuple[Array, Array]] | None = None
+
+
+def targets_of(metric: ChosenMetric) -> list[tuple[Target, Level]]:
+    """The targets whose outcome a metric explains, with the level its values come from."""
+    if "frame" in metric.levels:
+        return [("prediction", "frame"), ("label", "frame"), ("frame", "frame")]
+    return [(level, level) for level in SIDES if level in metric.levels]
+
+
+def decide_axes(
+    metrics: ChosenMetrics, sample: SampleState, config: EvaluationConfig, stored: Mapping[str, MetricAxis]
+) -> dict[str, MetricAxis]:
+    """The bins of every metric, from this run's sample or taken over from an earlier run."""
+    axes = {}
+    for metric in metrics:
+        if metric.name in stored:
+            axes[metric.name] = stored[metric.name]
+            continue
+        axes[metric.name] = decide_axis(
+            metric.name,
+            sample.distinct[metric.name],
+            sample.samples["prediction"].columns.get(metric.name),
+            sample.samples["label"].columns.get(metric.name),
+            config.fine_bins,
+        )
+    return axes
+
+
+def count_tasks(metrics: ChosenMetrics, template: CountTask, n_workers: int) -> list[CountTask]:
+    """Tasks by shard of metrics, then by stretch of partitions in order."""
+    ordered = list(metrics)
+    shards = [ordered[i : i + METRICS_PER_TASK] for i in range(0, len(ordered), METRICS_PER_TASK)]
+    # More stretches than workers need only make more states to add.
+    n_stretches = max(1, min(len(template.partitions), -(-2 * n_workers // max(len(shards), 1))))
+    n_stretches = 1 if n_workers == 1 else n_stretches
+    size = -(-len(template.partitions) // n_stretches)
+    return [
+        replace(
+            template,
+            metrics=tuple(shard),
+            partitions=template.partitions[first : first + size],
+            parts=template.parts[first : first + size],
+        )
+        for shard in shards
+        for first in range(0, len(template.partitions), size)
+    ]
+
+
+def count_stretch(task: CountTask) -> dict[Key, MetricCounts]:
+    """The counts of a task's metrics over its partitions."""
+    total: dict[Key, MetricCounts] = {}
+    for place, index in enumerate(task.partitions):
+        reader = _PartitionReader(task, place, index)
+        for metric in task.metrics:
+            for target, level in targets_of(metric):
+                counted = count_metric(
+                    task.axes[metric.name],
+                    level,
+                    reader.rows(target),
+                    reader.values(level, metric.name),
+                    reader.control(target),
+                )
+                key = (metric.name, target)
+                total[key] = total[key] + counted if key in total else counted
+    return total
+
+
+def count_pairs_stretch(task: CountTask) -> dict[Key, BinPairs]:
+    """The second pass over a task's metrics and partitions."""
+    assert task.pairs is not None
+    total: dict[Key, BinPairs] = {}
+    for place, index in enumerate(task.partitions):
+        reader = _PartitionReader(task, place, index)
+        for metric in task.metrics:
+            for target, level in targets_of(metric):
+                key = (metric.name, target)
+                if key not in task.pairs:
+                    continue
+                scopes, rank = task.pairs[key]
+                pairs = count_bin_pairs(
+                    task.axes[metric.name],
+                    reader.rows(target),
+                    reader.values(level, metric.name),
+                    scopes,
+                    rank,
+                )
+                total[key] = total[key] + pairs if key in total else pairs
+    return total
+
+
+def needed_pairs(
+    axes: Mapping[str, MetricAxis], counts: Mapping[Key, MetricCounts], chosen: int
+) -> dict[Key, tuple[Array, Array]]:
+    """The scopes whose bins have to be merged, by key; empty where every bin can stand alone."""
+    needed = {key: scopes_to_merge(axes[key[0]], state, chosen) for key, state in counts.items()}
+    return {key: pairs for key, pairs in needed.items() if len(pairs[0])}
+
+
+def add_results(results: Sequence[Mapping[Key, State]]) -> dict[Key, State]:
+    """Results of tasks in their order; the stretches of one key are added in partition order."""
+    total: dict[Key, State] = {}
+    for result in results:
+        for key, state in result.items():
+            total[key] = total[key] + state if key in total else state
+    return total
+
+
+class _PartitionReader:
+    """Rows and values of one partition, read when they are first asked for."""
+
+    def __init__(self, task: CountTask, place: int, index: int) -> None:
+        self._task = task
+        self._index = index
+        self._parts = task.parts[place]
+        self._outcomes, self._iou, _ = read_outcomes(task.scratch, index)
+        self._rows: dict[Target, TargetRows] = {}
+        self._values: dict[tuple[Level, str], Array] = {}
+
+    def rows(self, target: Target) -> TargetRows:
+        if target not in self._rows:
+            self._rows[target] = target_rows(
+                self._outcomes, self._iou, target, self._task.config, self._task.n_classes
+            )
+        return self._rows[target]
+
+    def values(self, level: Level, metric: str) -> Array:
+        if (level, metric) not in self._values:
+            task = self._task
+            self._values[level, metric] = read_metric(
+                task.scratch, task.location, self._parts, self._index, level, metric
+            )
+        return self._values[level, metric]
+
+    def control(self, target: Target) -> tuple[MetricAxis, Array] | None:
+        name = CONTROL_OF[target]
+        if name not in self._task.axes:
+            return None
+        level: Level = "frame" if target == "frame" else target
+        return self._task.axes[name], self.values(level, name)

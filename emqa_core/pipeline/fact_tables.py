@@ -1,0 +1,209 @@
+"""The three fact tables of a partition: one row per prediction, label and frame."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from emqa_core import schema
+from emqa_core.classes import ClassList
+from emqa_core.matching.matches import Matches, MatchOptions
+from emqa_core.objects import Array, OutcomeRows
+from emqa_core.pipeline.rows import SortedRows, combined
+
+PREDICTION_OUTCOMES = pa.array(["true_positive", "false_positive", "ignored"])
+LABEL_OUTCOMES = pa.array(["found", "missed", "ignored"])
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """What every row of a run carries."""
+
+    run_id: str
+    run_date: datetime.date
+    model: str
+    dataset: str
+
+    def common_columns(self, n_rows: int) -> dict[str, pa.Array]:
+        zeros = pa.array(np.zeros(n_rows, np.int32))
+        return {
+            "run_id": pa.DictionaryArray.from_arrays(zeros, pa.array([self.run_id])),
+            "run_date": pa.repeat(pa.scalar(self.run_date, pa.date32()), n_rows),
+            "model": pa.DictionaryArray.from_arrays(zeros, pa.array([self.model])),
+            "dataset": pa.DictionaryArray.from_arrays(zeros, pa.array([self.dataset])),
+        }
+
+    def complete(self, table: pa.Table) -> pa.Table:
+        """A table with the common columns in front of its own."""
+        common = self.common_columns(table.num_rows)
+        return pa.table({**common, **{name: table[name] for name in table.column_names}})
+
+
+def _bits(words: Array, thresholds: Array, name_of: object) -> dict[str, pa.Array]:
+    columns = {}
+    for index, threshold in enumerate(thresholds):
+        flags = (words >> np.uint64(index)).astype(np.uint8) & np.uint8(1)
+        columns[name_of(threshold)] = pa.array(flags.view(np.bool_))  # type: ignore[operator]
+    return columns
+
+
+def _outcome(rows: OutcomeRows, chosen: int, names: pa.Array) -> pa.Array:
+    right = (rows.right >> np.uint64(chosen)).astype(np.int8) & np.int8(1)
+    ignored = (rows.ignored >> np.uint64(chosen)).astype(np.int8) & np.int8(1)
+    return pa.DictionaryArray.from_arrays(pa.array((1 - right + ignored).astype(np.int32)), names)
+
+
+def _nullable(values: Array) -> pa.Array:
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _strings(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    column = combined(column)
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _other_ids(ids: pa.Array, position: Array) -> pa.Array:
+    """Ids of the matched rows; null where position is -1."""
+    return ids.take(pa.array(position, mask=position < 0))
+
+
+def _object_columns(
+    rows: SortedRows, frames: pa.Table, classes: ClassList, class_code: Array
+) -> dict[str, pa.Array]:
+    table = rows.table
+    frame = pa.array(rows.frame.astype(np.int32))
+    order = combined(frames["frame_order"]).to_numpy(zero_copy_only=False)
+    code = pa.array(class_code)
+    return {
+        "frame_id": pa.DictionaryArray.from_arrays(frame, _strings(frames["frame_id"])),
+        "frame_order": pa.array(order[rows.frame]),
+        "input_index": combined(table["input_index"]),
+        "class_id": pa.DictionaryArray.from_arrays(code, pa.array(classes.ids, pa.string())),
+        "class_name": pa.DictionaryArray.from_arrays(code, pa.array(classes.names, pa.string())),
+        **{
+            name: combined(table[name]).cast(pa.float32())
+            for name in ("x_px", "y_px", "width_px", "height_px")
+        },
+        "track_id": _strings(table["track_id"])
+        if "track_id" in table.column_names
+        else pa.nulls(table.num_rows, pa.string()),
+    }
+
+
+def prediction_table(
+    rows: SortedRows,
+    frames: pa.Table,
+    classes: ClassList,
+    matches: Matches,
+    outcomes: OutcomeRows,
+    label_ids: pa.Array,
+    metrics: Mapping[str, pa.Array],
+    options: MatchOptions,
+) -> pa.Table:
+    """Rows of table `prediction` without the common columns."""
+    columns = {
+        "prediction_id": _strings(rows.table["prediction_id"]),
+        **_object_columns(rows, frames, classes, outcomes.class_code),
+        "score": combined(rows.table["score"]),
+        "outcome": _outcome(outcomes, options.chosen, PREDICTION_OUTCOMES),
+        "iou": _nullable(matches.iou),
+        "iou_duplicate": pa.nulls(len(outcomes), pa.float64())
+        if matches.iou_duplicate is None
+        else pa.array(matches.iou_duplicate),
+        "label_id": _other_ids(label_ids, matches.label_of_prediction),
+        **_bits(matches.true_positive_bits(), options.iou_thresholds, schema.true_positive_column),
+        **metrics,
+    }
+    return _ordered(schema.PREDICTION, columns)
+
+
+def label_table(
+    rows: SortedRows,
+    frames: pa.Table,
+    classes: ClassList,
+    matches: Matches,
+    outcomes: OutcomeRows,
+    area: Array,
+    prediction_ids: pa.Array,
+    metrics: Mapping[str, pa.Array],
+    options: MatchOptions,
+) -> pa.Table:
+    """Rows of table `label` without the common columns."""
+    table = rows.table
+    columns = {
+        "label_id": _strings(table["label_id"]),
+        **_object_columns(rows, frames, classes, outcomes.class_code),
+        "area_px2": pa.array(area),
+        "is_crowd": combined(table["is_crowd"]),
+        "is_ignored": combined(table["is_ignored"]),
+        "outcome": _outcome(outcomes, options.chosen, LABEL_OUTCOMES),
+        "iou": _nullable(matches.label_iou),
+        "iou_max": pa.nulls(len(outcomes), pa.float64())
+        if matches.iou_max is None
+        else pa.array(matches.iou_max),
+        "prediction_id": _other_ids(prediction_ids, matches.prediction_of_label),
+        **_bits(outcomes.right, options.iou_thresholds, schema.found_column),
+        **metrics,
+    }
+    return _ordered(schema.LABEL_TABLE, columns)
+
+
+def frame_table(
+    frames: pa.Table,
+    predictions: OutcomeRows,
+    labels: OutcomeRows,
+    metrics: Mapping[str, pa.Array],
+    chosen: int,
+) -> pa.Table:
+    """Rows of table `frame` without the common columns."""
+    n_frames = frames.num_rows
+    n_predictions, n_true = _count_per_frame(predictions, chosen, n_frames)
+    n_labels, n_found = _count_per_frame(labels, chosen, n_frames)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision, recall = n_true / n_predictions, n_found / n_labels
+        f1 = 2 * n_true / (n_predictions + n_labels)
+    columns = {
+        "frame_id": _strings(frames["frame_id"]),
+        "frame_order": combined(frames["frame_order"]),
+        **{name: _optional(frames, name, pa.float32()) for name in ("width_px", "height_px")},
+        **{
+            name: _optional(frames, name, pa.string())
+            for name in ("image_uri", "sequence_id", "content_hash")
+        },
+        "frame_index": _optional(frames, "frame_index", pa.int64()),
+        "n_predictions": pa.array(n_predictions),
+        "n_labels": pa.array(n_labels),
+        "n_true_positive": pa.array(n_true),
+        "n_false_positive": pa.array(n_predictions - n_true),
+        "n_missed": pa.array(n_labels - n_found),
+        "precision": _nullable(precision),
+        "recall": _nullable(recall),
+        "f1": _nullable(f1),
+        **metrics,
+    }
+    return _ordered(schema.FRAME, columns)
+
+
+def _count_per_frame(rows: OutcomeRows, chosen: int, n_frames: int) -> tuple[Array, Array]:
+    """Rows that count and right rows of each frame, (F,) int64 each."""
+    frame = np.repeat(np.arange(n_frames), np.diff(rows.frame_start))
+    counts = rows.counts_at(chosen)
+    right = (rows.right >> np.uint64(chosen)) & np.uint64(1) == 1
+    return np.bincount(frame[counts], minlength=n_frames), np.bincount(frame[right], minlength=n_frames)
+
+
+def _optional(table: pa.Table, name: str, type_: pa.DataType) -> pa.Array:
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows, type_)
+    return combined(table[name]).cast(type_)
+
+
+def _ordered(table: schema.TableSchema, columns: Mapping[str, pa.Array]) -> pa.Table:
+    """Declared columns in declared order, then columns per threshold and metrics as they come."""
+    names = [column.name for column in table.columns]
+    names += [name for name in columns if name not in table.by_name]
+    return pa.table({name: columns[name] for name in names})

@@ -1,0 +1,168 @@
+"""The inputs of a run as sources of rows that can be cut by frame.
+
+A source held in memory gives slices of its table; a Parquet source clustered by frame gives row groups
+for the workers to read. Everything else (JSON, CSV, data frames, unclustered Parquet) is held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emqa_core.ingest.parquet import ParquetSource, RowGroup
+from emqa_core.objects import Array
+from emqa_core.pipeline.rows import SortedRows, combined, frame_of_rows, sort_rows
+
+
+class RowSlice(Protocol):
+    """The rows of some frames: small until read. Picklable."""
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether bad rows are out already."""
+
+    def read(self) -> pa.Table: ...
+
+
+@dataclass(frozen=True)
+class HeldSlice:
+    """Rows in memory, checked and sorted."""
+
+    table: pa.Table
+    is_checked: bool = True
+
+    def read(self) -> pa.Table:
+        return self.table
+
+
+@dataclass(frozen=True)
+class ParquetSlice:
+    """Row groups of a Parquet source, and the ids of the frames wanted from them.
+
+    The wanted ids are first_id <= id < end_id; None: no bound.
+    """
+
+    source: ParquetSource
+    row_groups: tuple[int, ...]
+    first_id: int | str | None
+    end_id: int | str | None
+    is_checked: bool = False
+
+    def read(self) -> pa.Table:
+        table = self.source.read(self.row_groups)
+        ids = combined(table["frame_id"])
+        # Clustered sources ascend by frame_id, so the wanted rows are one stretch.
+        wanted = pa.array(np.ones(len(ids), bool))
+        if self.first_id is not None:
+            wanted = pc.and_(wanted, pc.greater_equal(ids, pa.scalar(self.first_id, ids.type)))
+        if self.end_id is not None:
+            wanted = pc.and_(wanted, pc.less(ids, pa.scalar(self.end_id, ids.type)))
+        positions = np.flatnonzero(wanted.to_numpy(zero_copy_only=False))
+        if len(positions) == 0:
+            return table.slice(0, 0)
+        first, last = int(positions[0]), int(positions[-1])
+        if last - first + 1 == len(positions):
+            return table.slice(first, last - first + 1)
+        return table.take(pa.array(positions))
+
+
+class RowSource(Protocol):
+    """All rows of a source, to be cut by frame."""
+
+    @property
+    def n_rows(self) -> int: ...
+
+    def rows_per_frame(self) -> Array:
+        """Rows of each frame, (F,) float64; an estimate where rows were not read."""
+
+    def cut(self, first: int, last: int) -> RowSlice:
+        """The rows of the frames first:last."""
+
+    def column_types(self) -> pa.Schema: ...
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """Rows in memory in evaluation order."""
+
+    rows: SortedRows
+
+    @classmethod
+    def of(cls, table: pa.Table, frame_ids: pa.Array) -> HeldRows:
+        """From checked rows, every one of a known frame."""
+        frame = frame_of_rows(combined(table["frame_id"]), frame_ids)
+        return cls(sort_rows(table, frame, len(frame_ids)))
+
+    @property
+    def n_rows(self) -> int:
+        return self.rows.table.num_rows
+
+    def rows_per_frame(self) -> Array:
+        return np.diff(self.rows.frame_start).astype(np.float64)
+
+    def cut(self, first: int, last: int) -> RowSlice:
+        start, end = int(self.rows.frame_start[first]), int(self.rows.frame_start[last])
+        return HeldSlice(self.rows.table.slice(start, end - start))
+
+    def column_types(self) -> pa.Schema:
+        return self.rows.table.schema
+
+
+@dataclass(frozen=True)
+class ParquetRows:
+    """Row groups on storage, ascending by frame_id; frame_ids (F,) ascending too."""
+
+    source: ParquetSource
+    frame_ids: pa.Array
+
+    @property
+    def n_rows(self) -> int:
+        return self.source.n_rows
+
+    @property
+    def _filled(self) -> list[RowGroup]:
+        return [group for group in self.source.row_groups if group.n_rows]
+
+    def row_group_ends(self) -> Array:
+        """Position after the last frame of each row group, (g,) int64."""
+        return np.unique(self._frames_of_groups()[1] + 1)
+
+    def _frames_of_groups(self) -> tuple[Array, Array]:
+        """First and last frame of each row group, (g,) int64 each."""
+        groups = self._filled
+        bounds = [group.frame_min for group in groups], [group.frame_max for group in groups]
+        ids = self.frame_ids.to_numpy(zero_copy_only=False)
+        first = np.searchsorted(ids, np.array(bounds[0], ids.dtype), side="left")
+        last = np.searchsorted(ids, np.array(bounds[1], ids.dtype), side="right") - 1
+        return first, np.maximum(last, first)
+
+    def rows_per_frame(self) -> Array:
+        """A row group's rows spread evenly over its frames."""
+        n_frames = len(self.frame_ids)
+        per_frame = np.zeros(n_frames + 1)
+        for group, first, last in zip(self._filled, *self._frames_of_groups(), strict=True):
+            if first < n_frames:
+                end = min(int(last), n_frames - 1) + 1
+                per_frame[first:end] += group.n_rows / max(end - first, 1)
+        return per_frame[:n_frames]
+
+    def cut(self, first: int, last: int) -> RowSlice:
+        """Frames first:last. The first and last cut also take ids below and above every known frame."""
+        n_frames = len(self.frame_ids)
+        first_id = None if first == 0 else self.frame_ids[first].as_py()
+        end_id = None if last == n_frames else self.frame_ids[last].as_py()
+        wanted = [
+            index
+            for index, group in enumerate(self.source.row_groups)
+            if group.n_rows
+            and (first_id is None or group.frame_max >= first_id)
+            and (end_id is None or group.frame_min < end_id)
+        ]
+        return ParquetSlice(self.source, tuple(wanted), first_id, end_id)
+
+    def column_types(self) -> pa.Schema:
+        return self.source.schema

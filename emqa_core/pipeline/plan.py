@@ -1,0 +1,151 @@
+"""The plan of a run: what is read, how the frames are cut, what it will be called. Computes nothing."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+import emqa_core
+from emqa_core.classes import ClassList
+from emqa_core.config import EvaluationConfig
+from emqa_core.errors import ConfigError
+from emqa_core.objects import Array
+from emqa_core.pipeline.fact_tables import RunIdentity
+from emqa_core.pipeline.inputs import ParquetRows, RowSource
+from emqa_core.pipeline.open_inputs import Inputs, InputTables, open_inputs
+from emqa_core.pipeline.partitioning import check_memory, cut_frames
+from emqa_core.pipeline.progress import Progress, SilentProgress
+from emqa_core.quality.registry import ChosenMetrics, choose_metrics
+from emqa_core.schema import SCHEMA_VERSION
+from emqa_core.storage.commit import is_committed
+from emqa_core.storage.location import Location
+
+DIGEST_LENGTH = 10  # characters of the digest in a run_id
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is known before a row is evaluated.
+
+    bounds (P + 1,) int64: partition p evaluates the frames bounds[p]:bounds[p + 1]. runs, digests: per
+    model. committed: models whose digest is already in the output. projected_bytes: largest memory of a task.
+    """
+
+    config: EvaluationConfig
+    inputs: Inputs
+    classes: ClassList
+    metrics: Mapping[str, ChosenMetrics]
+    location: Location
+    bounds: Array
+    runs: Mapping[str, RunIdentity]
+    digests: Mapping[str, str]
+    committed: frozenset[str]
+    projected_bytes: int
+    started_at: datetime.datetime
+
+    @property
+    def n_partitions(self) -> int:
+        return len(self.bounds) - 1
+
+    @property
+    def pending(self) -> list[str]:
+        """Models that are still to be evaluated."""
+        return [model for model in self.runs if model not in self.committed]
+
+    def describe(self) -> dict[str, object]:
+        """What a dry run shows."""
+        return {
+            "output": str(self.location),
+            "n_frames": self.inputs.frames.num_rows,
+            "n_labels": self.inputs.labels.n_rows,
+            "n_predictions": {m: source.n_rows for m, source in self.inputs.predictions.items()},
+            "n_classes": len(self.classes),
+            "n_metrics": {model: len(metrics) for model, metrics in self.metrics.items()},
+            "n_partitions": self.n_partitions,
+            "projected_memory_mib": round(self.projected_bytes / 2**20),
+            "memory_per_worker_mib": self.config.cluster.memory_per_worker_mib,
+            "runs": {model: run.run_id for model, run in self.runs.items()},
+            "already_complete": sorted(self.committed),
+            "n_quarantined": {source: bad.num_rows for source, bad in self.inputs.quarantine.items()},
+        }
+
+
+def run_identity(config: EvaluationConfig, model: str, digest: str, run_date: datetime.date) -> RunIdentity:
+    """run_id: date, model and the digest's first characters, safe as a folder's name."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.") or "model"
+    return RunIdentity(
+        f"{run_date.isoformat()}-{safe}-{digest[:DIGEST_LENGTH]}", run_date, model, config.dataset_name
+    )
+
+
+def digest_of(
+    config: EvaluationConfig, run_date: datetime.date, model: str, contents: Mapping[str, str | None]
+) -> str:
+    """SHA-256 over what changes results: options, inputs' content, versions."""
+    described = {
+        "options": config.result_options(),
+        "dataset": config.dataset_name,
+        "run_date": run_date.isoformat(),
+        "model": model,
+        "contents": dict(contents),
+        "schema_version": SCHEMA_VERSION,
+        "code_version": emqa_core.__version__,
+    }
+    text = json.dumps(described, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def cut(config: EvaluationConfig, inputs: Inputs, n_metrics: int) -> tuple[Array, int]:
+    """Bounds of the partitions and the largest projected memory of one. Raises PlanError."""
+    sources = list(inputs.predictions.values())
+    n_frames = inputs.frames.num_rows
+    predictions = (
+        np.max([source.rows_per_frame() for source in sources], axis=0) if sources else np.zeros(n_frames)
+    )
+    bounds = cut_frames(predictions, config.cluster, _row_group_ends(sources))
+    labels = inputs.labels.rows_per_frame()
+    return bounds, check_memory(bounds, predictions, labels, n_metrics, config.cluster)
+
+
+def _row_group_ends(sources: list[RowSource]) -> Array:
+    ends = [source.row_group_ends() for source in sources if isinstance(source, ParquetRows)]
+    return np.unique(np.concatenate(ends)) if ends else np.empty(0, np.int64)
+
+
+def plan_run(
+    config: EvaluationConfig, progress: Progress | None = None, tables: InputTables | None = None
+) -> Plan:
+    """Open the inputs, name the runs, cut the frames and check the memory that it takes.
+
+    tables: inputs in memory instead of `config.labels`, `config.predictions` and `config.frames`. Reads
+    the output to see which runs exist, writes nothing. Raises ConfigError, InputError, QuarantineError,
+    PlanError, StorageError.
+    """
+    started_at = datetime.datetime.now(datetime.UTC)
+    if config.output is None:
+        raise ConfigError("no output is set", next_step="give --output, a folder or s3://bucket/path")
+    progress = progress or SilentProgress()
+    location = Location.of(config.output, config.storage)
+    progress.start("read", 1)
+    inputs = open_inputs(config, tables)
+    progress.finish("read")
+    classes = inputs.listed if config.classes is None else inputs.listed.select(config.classes)
+    metrics = {
+        model: choose_metrics(config.metrics, inputs.column_types(model)) for model in inputs.predictions
+    }
+    run_date = config.run_date or started_at.date()
+    digests = {
+        model: digest_of(config, run_date, model, inputs.contents_for(model)) for model in inputs.predictions
+    }
+    runs = {model: run_identity(config, model, digest, run_date) for model, digest in digests.items()}
+    bounds, projected = cut(config, inputs, max(map(len, metrics.values()), default=0))
+    committed = frozenset(model for model, run in runs.items() if is_committed(location, run.run_id))
+    return Plan(
+        config, inputs, classes, metrics, location, bounds, runs, digests, committed, projected, started_at
+    )

@@ -1,0 +1,121 @@
+"""From a partition's tables to the arrays of its frames, labels and predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emqa_core import keys
+from emqa_core.classes import ClassList
+from emqa_core.objects import Array, Frames
+
+
+def combined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column as one array."""
+    if isinstance(column, pa.ChunkedArray):
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return column
+
+
+def float_array(table: pa.Table, name: str) -> Array:
+    """A numeric column as (n,) float64, NaN for null or where the column is absent."""
+    if name not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    values = combined(table[name]).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return np.ascontiguousarray(values, np.float64)
+
+
+def bool_array(table: pa.Table, name: str) -> Array:
+    """A boolean column as (n,) bool, False for null or where the column is absent."""
+    if name not in table.column_names:
+        return np.zeros(table.num_rows, np.bool_)
+    column = combined(table[name]).cast(pa.bool_())
+    if column.null_count:
+        column = column.fill_null(False)
+    return np.ascontiguousarray(column.to_numpy(zero_copy_only=False), np.bool_)
+
+
+def runs_of_equal(column: pa.Array) -> tuple[Array, pa.Array]:
+    """Where a value differs from the one before: starts (r,) int64, and the value of each run (r,)."""
+    n_rows = len(column)
+    if n_rows == 0:
+        return np.zeros(0, np.int64), column
+    if pa.types.is_integer(column.type):
+        codes = column.to_numpy(zero_copy_only=False)
+    else:
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        codes = column.indices.to_numpy(zero_copy_only=False)
+    starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
+    values = column.take(pa.array(starts))
+    return starts, values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def frame_of_rows(frame_id: pa.Array, frame_ids: pa.Array) -> Array:
+    """Position of each row's frame in frame_ids, (n,) int64; -1 for a frame that is not there."""
+    starts, values = runs_of_equal(frame_id)
+    found = pc.index_in(values.cast(frame_ids.type), value_set=frame_ids)
+    position = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.repeat(position, np.diff(np.append(starts, len(frame_id))))
+
+
+@dataclass(frozen=True)
+class SortedRows:
+    """Rows of a table in evaluation order.
+
+    table: the rows, sorted by frame, then input_index. frame (n,) int64: position of each row's frame.
+    frame_start (F + 1,) int64.
+    """
+
+    table: pa.Table
+    frame: Array
+    frame_start: Array
+
+
+def sort_rows(table: pa.Table, frame: Array, n_frames: int) -> SortedRows:
+    """Order rows by frame, then input_index. A table that is so already is not copied."""
+    input_index = combined(table["input_index"]).to_numpy(zero_copy_only=False)
+    step = np.diff(frame)
+    in_order = bool(np.all(step >= 0)) and bool(np.all((np.diff(input_index) > 0) | (step > 0)))
+    if not in_order:
+        order = np.lexsort((input_index, frame))
+        table = table.take(pa.array(order))
+        frame = frame[order]
+    frame_start = np.searchsorted(frame, np.arange(n_frames + 1)).astype(np.int64)
+    return SortedRows(table, frame, frame_start)
+
+
+def class_codes(table: pa.Table, classes: ClassList) -> Array:
+    """Position of each row's class in the list, (n,) int32; -1 for a class that is not in it."""
+    column = combined(table["class_id"])
+    if classes.integer_ids and pa.types.is_integer(column.type):
+        ids = column.to_numpy(zero_copy_only=False)
+        listed = np.array([int(class_id) for class_id in classes.ids], np.int64)
+        if len(listed) and listed[0] >= 0 and listed[-1] < 1 << 20:
+            codes = np.full(int(listed[-1]) + 2, -1, np.int32)
+            codes[listed] = np.arange(len(listed), dtype=np.int32)
+            inside = (ids >= 0) & (ids <= listed[-1])
+            return codes[np.where(inside, ids, listed[-1] + 1)]
+        place = np.minimum(np.searchsorted(listed, ids), max(len(listed) - 1, 0))
+        matches = listed[place] == ids if len(listed) else np.zeros(len(ids), bool)
+        return np.where(matches, place, -1).astype(np.int32)
+    found = pc.index_in(column.cast(pa.string()), value_set=pa.array(classes.ids, pa.string()))
+    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+
+
+def frames_of(table: pa.Table, resampling_unit: str) -> Frames:
+    """The arrays of a partition's frames."""
+    key_hash = keys.hash_column(table["frame_id"])
+    unit_hash = key_hash
+    if resampling_unit != "frame":
+        unit = table[resampling_unit]
+        if not (pa.types.is_integer(unit.type) or pa.types.is_string(unit.type)):
+            unit = unit.cast(pa.string())
+        # A frame without a unit is a unit of its own.
+        known = combined(unit.is_valid()).to_numpy(zero_copy_only=False)
+        filled = unit.fill_null(0 if pa.types.is_integer(unit.type) else "")
+        unit_hash = np.where(known, keys.hash_column(filled), key_hash)
+    return Frames(key_hash, unit_hash, float_array(table, "width_px"), float_array(table, "height_px"))

@@ -1,0 +1,50 @@
+"""Where a stage leaves arrays for the next one: this process's memory, or beside the output.
+
+Names are computed from the partition, so that a task that runs twice writes the same thing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from emqa_core.objects import Array
+from emqa_core.storage.location import Location
+from emqa_core.storage.parts import read_arrays, write_arrays
+
+
+class Scratch(Protocol):
+    """Named groups of arrays."""
+
+    def put(self, name: str, arrays: Mapping[str, Array]) -> None: ...
+
+    def get(self, name: str, columns: Sequence[str] | None = None) -> dict[str, Array]: ...
+
+
+@dataclass(frozen=True)
+class MemoryScratch:
+    """In this process: for runs without a cluster whose arrays fit the memory promised."""
+
+    groups: dict[str, dict[str, Array]] = field(default_factory=dict)
+
+    def put(self, name: str, arrays: Mapping[str, Array]) -> None:
+        self.groups[name] = dict(arrays)
+
+    def get(self, name: str, columns: Sequence[str] | None = None) -> dict[str, Array]:
+        group = self.groups[name]
+        return dict(group) if columns is None else {column: group[column] for column in columns}
+
+
+@dataclass(frozen=True)
+class StoredScratch:
+    """Beside the output, in the folder of the run's attempt."""
+
+    location: Location
+    run_id: str
+
+    def put(self, name: str, arrays: Mapping[str, Array]) -> None:
+        write_arrays(self.location, self.run_id, name, arrays)
+
+    def get(self, name: str, columns: Sequence[str] | None = None) -> dict[str, Array]:
+        return read_arrays(self.location, self.run_id, name, columns)

@@ -1,0 +1,324 @@
+"""The stages of a run, in order, one call each.
+
+Values between stages are small: locations, counts, curves. A Prefect flow and `evaluate` call the same
+functions.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import emqa_core
+from emqa_core import schema
+from emqa_core.analysis.bin_axis import MetricAxis
+from emqa_core.analysis.class_performance import table_of
+from emqa_core.analysis.metric_counts import MetricCounts
+from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
+from emqa_core.pipeline.count_metrics import (
+    CountTask,
+    Key,
+    add_results,
+    count_pairs_stretch,
+    count_stretch,
+    count_tasks,
+    decide_axes,
+    needed_pairs,
+    targets_of,
+)
+from emqa_core.pipeline.evaluate_partition import PartitionState, PartitionTask, evaluate_partition
+from emqa_core.pipeline.execute import Executor
+from emqa_core.pipeline.finalize import (
+    class_tables,
+    combine_counts,
+    combine_samples,
+    quarantine_table,
+    reduce_tasks,
+)
+from emqa_core.pipeline.metric_results import measure_tasks, metric_tables
+from emqa_core.pipeline.metric_rows import SampleState
+from emqa_core.pipeline.plan import Plan
+from emqa_core.pipeline.progress import Progress
+from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
+from emqa_core.pipeline.staging import stage
+from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.storage.commit import commit_run, remove_unfinished
+from emqa_core.storage.parts import Part, write_part
+from emqa_core.storage.probe import probe_location
+from emqa_core.storage.runs import Run, read_run
+
+# Scratch of a run without a cluster stays in memory up to this share of what a worker may use.
+_SCRATCH_SHARE = 0.25
+_SCRATCH_BYTES_PER_ROW = 60
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What all partitions of each model left, in partition order."""
+
+    states: Mapping[str, list[PartitionState]]
+    scratch: Mapping[str, Scratch]
+    description: str
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Bins and counts of every metric of each model; pairs of bins where bins had to be merged."""
+
+    samples: Mapping[str, SampleState]
+    axes: Mapping[str, Mapping[str, MetricAxis]]
+    counts: Mapping[str, Mapping[Key, MetricCounts]]
+    pairs: Mapping[str, Mapping[Key, BinPairs]]
+
+
+@dataclass(frozen=True)
+class Finalized:
+    """The parts of every table of each model, and what its row in `run` says."""
+
+    parts: Mapping[str, Mapping[str, list[Part]]]
+    schemas: Mapping[str, Mapping[str, pa.Schema]]
+    run_rows: Mapping[str, dict[str, object]]
+
+
+def prepare_output(plan: Plan) -> None:
+    """Probe the store and remove what an earlier attempt of the same runs left."""
+    probe_location(plan.location)
+    for model in plan.pending:
+        remove_unfinished(plan.location, plan.runs[model].run_id)
+
+
+def evaluate_partitions(plan: Plan, executor: Executor, progress: Progress) -> Evaluated:
+    """Match and measure every partition; the fact tables' parts are written on the way."""
+    models = plan.pending
+    scratch = {model: _scratch(plan, executor, plan.runs[model].run_id) for model in models}
+    remote = executor.description != "none"
+    tasks = [_partition_task(plan, index, scratch, executor, remote) for index in range(plan.n_partitions)]
+    progress.start("evaluate", len(tasks))
+    results = executor.map(evaluate_partition, tasks, lambda n: progress.advance("evaluate", n))
+    progress.finish("evaluate")
+    states = {model: [result[model] for result in results] for model in models}
+    for model in models:
+        _check_quarantine(plan, model, states[model])
+    return Evaluated(states, scratch, executor.description)
+
+
+def _partition_task(
+    plan: Plan, index: int, scratch: Mapping[str, Scratch], executor: Executor, remote: bool
+) -> PartitionTask:
+    first, last = int(plan.bounds[index]), int(plan.bounds[index + 1])
+    labels = plan.inputs.labels.cut(first, last)
+    predictions = {model: plan.inputs.predictions[model].cut(first, last) for model in plan.pending}
+    runs = {model: plan.runs[model] for model in plan.pending}
+    if remote:
+        # Labels are staged once for all models, in the folder of the first.
+        shared = next(iter(runs.values())).run_id
+        labels = stage(labels, plan.location, shared, f"input-label-{index:05d}")
+        predictions = {
+            model: stage(rows, plan.location, runs[model].run_id, f"input-prediction-{index:05d}")
+            for model, rows in predictions.items()
+        }
+    return PartitionTask(
+        index,
+        plan.config,
+        plan.inputs.listed,
+        plan.classes,
+        plan.metrics,
+        plan.inputs.frames.slice(first, last - first),
+        labels,
+        predictions,
+        runs,
+        plan.location,
+        scratch,
+        _n_shards(plan, executor),
+    )
+
+
+def _scratch(plan: Plan, executor: Executor, run_id: str) -> Scratch:
+    rows = plan.inputs.labels.n_rows + sum(s.n_rows for s in plan.inputs.predictions.values())
+    budget = plan.config.cluster.memory_per_worker_mib * _SCRATCH_SHARE * 2**20
+    per_row = _SCRATCH_BYTES_PER_ROW + 4 * max(map(len, plan.metrics.values()), default=0)
+    if executor.description == "none" and rows * per_row <= budget:
+        return MemoryScratch()
+    return StoredScratch(plan.location, run_id)
+
+
+def _n_shards(plan: Plan, executor: Executor) -> int:
+    if executor.description == "none":
+        return 1
+    return max(1, min(2 * executor.n_workers, len(plan.classes)))
+
+
+def _check_quarantine(plan: Plan, model: str, states: Sequence[PartitionState]) -> None:
+    found = combine_quarantine([state.quarantine for state in states])
+    for source in ("label", "prediction"):
+        rows = found.filter(pc.equal(found["source"].cast(pa.string()), source))
+        key = source if source == "label" else f"prediction:{model}"
+        name = "labels" if source == "label" else f"predictions of model {model}"
+        known = plan.inputs.quarantine[key]
+        check_quarantine_share(
+            rows.num_rows + known.num_rows,
+            plan.inputs.n_rows[key],
+            name,
+            plan.config.max_quarantine_share,
+            combine_quarantine([known, rows]),
+        )
+
+
+def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress: Progress) -> Counted:
+    """Decide the bins and count every metric's outcomes in them."""
+    samples: dict[str, SampleState] = {}
+    axes: dict[str, dict[str, MetricAxis]] = {}
+    counts: dict[str, dict[Key, MetricCounts]] = {}
+    pairs: dict[str, dict[Key, BinPairs]] = {}
+    stored = _stored_axes(plan)
+    progress.start("count", len(plan.pending))
+    for model in plan.pending:
+        states, metrics = evaluated.states[model], plan.metrics[model]
+        samples[model] = combine_samples(states)
+        axes[model] = decide_axes(metrics, samples[model], plan.config, stored)
+        template = CountTask(
+            (),
+            axes[model],
+            tuple(range(len(states))),
+            tuple({part.table: part for part in state.parts} for state in states),
+            evaluated.scratch[model],
+            plan.location,
+            plan.config,
+            len(plan.classes),
+        )
+        tasks = count_tasks(metrics, template, executor.n_workers)
+        counts[model] = add_results(executor.map(count_stretch, tasks))
+        needed = needed_pairs(axes[model], counts[model], plan.config.chosen_threshold_index)
+        second = [
+            replace(task, pairs=needed)
+            for task in tasks
+            if any(
+                (metric.name, target) in needed for metric in task.metrics for target, _ in targets_of(metric)
+            )
+        ]
+        pairs[model] = add_results(executor.map(count_pairs_stretch, second))
+        progress.advance("count")
+    progress.finish("count")
+    return Counted(samples, axes, counts, pairs)
+
+
+def _stored_axes(plan: Plan) -> dict[str, MetricAxis]:
+    """The bins of the run that `edges_from` names."""
+    if plan.config.edges_from is None:
+        return {}
+    stored = read_run(plan.location, plan.config.edges_from).table(schema.METRIC_BIN.name)
+    names = {metric.name for metrics in plan.metrics.values() for metric in metrics}
+    found = stored["metric"].cast(pa.string())
+    return {
+        name: MetricAxis.of_stored(stored.filter(pc.equal(found, name)), name, plan.config.fine_bins)
+        for name in names
+    }
+
+
+def finalize_tables(
+    plan: Plan, evaluated: Evaluated, counted: Counted, executor: Executor, progress: Progress
+) -> Finalized:
+    """Combine the states and write every result table's part; nothing of it is visible yet."""
+    parts: dict[str, dict[str, list[Part]]] = {}
+    schemas: dict[str, dict[str, pa.Schema]] = {}
+    rows: dict[str, dict[str, object]] = {}
+    progress.start("finalize", len(plan.pending))
+    for model in plan.pending:
+        states, run = evaluated.states[model], plan.runs[model]
+        counts = combine_counts(states)
+        tasks = reduce_tasks(
+            plan, model, counts, evaluated.scratch[model], plan.n_partitions, _n_shards(plan, executor)
+        )
+        n_frames = sum(state.n_frames for state in states)
+        classes = class_tables(plan, counts, tasks, executor, n_frames)
+        sample = counted.samples[model]
+        measured = measure_tasks(
+            plan.metrics[model],
+            counted.axes[model],
+            counted.counts[model],
+            counted.pairs[model],
+            sample,
+            plan.classes,
+            plan.config,
+        )
+        tables = {
+            **classes.tables,
+            **metric_tables(measured, sample, executor),
+            "quarantine": quarantine_table(plan, model, states),
+        }
+        parts[model] = {name: [] for name in (*schema.FACT_TABLES, *tables)}
+        for state in states:
+            for part in state.parts:
+                parts[model][part.table].append(part)
+        schemas[model] = {part.table: part.schema for part in states[0].parts}
+        for name, table in tables.items():
+            complete = run.complete(table)
+            schemas[model][name] = complete.schema
+            if table.num_rows:
+                parts[model][name].append(write_part(plan.location, name, run.run_id, "part-00000", complete))
+        rows[model] = _run_row(plan, model, states, parts[model], evaluated.description)
+        progress.advance("finalize")
+    progress.finish("finalize")
+    return Finalized(parts, schemas, rows)
+
+
+def _run_row(
+    plan: Plan,
+    model: str,
+    states: Sequence[PartitionState],
+    parts: Mapping[str, Sequence[Part]],
+    description: str,
+) -> dict[str, object]:
+    config = plan.config
+    n_bad = quarantine_table(plan, model, states).num_rows
+    return {
+        "status": "complete",
+        "digest": plan.digests[model],
+        "code_version": emqa_core.__version__,
+        "schema_version": schema.SCHEMA_VERSION,
+        "matching": config.matching,
+        "iou_threshold": config.iou_threshold,
+        "score_threshold": config.score_threshold,
+        "configuration": json.dumps(config.result_options(), sort_keys=True),
+        "started_at": plan.started_at,
+        "cpu_s": sum(state.cpu_s for state in states),
+        "bytes_read": plan.inputs.bytes_read,
+        "bytes_written": sum(part.n_bytes for each in parts.values() for part in each),
+        "n_frames": sum(state.n_frames for state in states),
+        "n_labels": sum(state.n_labels for state in states),
+        "n_predictions": sum(state.n_predictions for state in states),
+        "n_unlisted": sum(state.n_unlisted for state in states),
+        "n_quarantined": n_bad,
+        "n_partitions": plan.n_partitions,
+        "cluster": description,
+    }
+
+
+def commit_runs(plan: Plan, finalized: Finalized) -> list[Run]:
+    """Make the runs visible, each with its row in `run` last; then as `read_runs`."""
+    for model, described in finalized.run_rows.items():
+        run = plan.runs[model]
+        finished = datetime.datetime.now(datetime.UTC)
+        row = {
+            **described,
+            "finished_at": finished,
+            "wall_s": (finished - plan.started_at).total_seconds(),
+        }
+        commit_run(
+            plan.location,
+            run.run_id,
+            finalized.parts[model],
+            finalized.schemas[model],
+            run.complete(table_of(schema.RUN, [row])),
+        )
+    return read_runs(plan)
+
+
+def read_runs(plan: Plan) -> list[Run]:
+    """The committed runs of all models of a plan, in its order."""
+    return [read_run(plan.location, run.run_id) for run in plan.runs.values()]
