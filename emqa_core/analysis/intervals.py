@@ -1,0 +1,57 @@
+"""Design effects and 95% intervals, shared by all measures."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from emqa_core.objects import Array
+
+Z_95 = 1.959963984540054  # 0.975 quantile of the normal distribution
+
+
+def design_effect(
+    n: Array, n_right: Array, sum_nn: Array, sum_ny: Array, sum_yy: Array, n_frames: Array
+) -> Array:
+    """By how much the clustering of rows in frames multiplies the variance of a rate (Kish 1965).
+
+    δ = m/(m-1) · Σ_f (y_f - p n_f)² / (n p (1-p)), m frames; every array of one shape, whole numbers.
+    One frame is one observation whatever its rows: δ = n. p of 0 or 1 says nothing about clustering: 1.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = n_right / n
+        squares = sum_yy - 2 * p * sum_ny + p * p * sum_nn
+        delta = n_frames / (n_frames - 1) * squares / (n * p * (1 - p))
+    delta = np.where((n_right == 0) | (n_right == n), 1.0, delta)
+    return np.where(n_frames == 1, n, delta).astype(np.float64)
+
+
+def wilson_interval(n: Array, n_right: Array, delta: Array) -> tuple[Array, Array]:
+    """95% interval of a rate by Wilson's score method (Wilson 1927), n replaced by n / max(1, δ).
+
+    Arrays of one shape. Returns lower and upper ends in 0..1, NaN where n = 0.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = n_right / n
+        effective = n / np.maximum(1.0, delta)
+        square = Z_95 * Z_95 / effective
+        centre = (p + square / 2) / (1 + square)
+        half = Z_95 / (1 + square) * np.sqrt(p * (1 - p) / effective + square / (4 * effective))
+        return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+
+
+def jackknife_factor(n_groups: Array) -> Array:
+    """0.975 quantile of Student's t with n_groups - 1 degrees of freedom; NaN below 2 groups."""
+    quantiles = _student_quantiles(int(np.max(n_groups, initial=2)))
+    return quantiles[np.asarray(n_groups, np.int64)]
+
+
+@cache
+def _student_quantiles(most: int) -> Array:
+    from scipy.special import stdtrit
+
+    freedom = np.arange(most + 1, dtype=np.float64) - 1
+    quantiles = np.full(most + 1, np.nan)
+    quantiles[2:] = stdtrit(freedom[2:], 0.975)
+    return quantiles

@@ -1,0 +1,231 @@
+"""Which bins importance is computed on: neighbours merged until each is large enough to trust.
+
+A merged bin needs n >= 25 rows, n · min(p, 1 - p) >= 5 and n² / Σ_f n_f² >= 10 (rows as if from ten frames
+at least). Decided once per metric, target and scope, on the totals at the chosen T, and kept for every T
+and every jackknife group: replicates must differ in rows alone, never in bins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, types
+
+from emqa_core.analysis.bin_axis import MetricAxis
+from emqa_core.analysis.metric_counts import MetricCounts
+from emqa_core.objects import Array
+from emqa_core.reductions.bin_pairs import BinPairs
+
+MIN_ROWS = 25
+MIN_RARER_OUTCOME = 5
+MIN_EFFECTIVE_FRAMES = 10
+
+_READ_I64_1D = types.Array(types.int64, 1, "C", readonly=True)
+_READ_I64_2D = types.Array(types.int64, 2, "C", readonly=True)
+_READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
+
+
+@dataclass(frozen=True)
+class BinTotals:
+    """Totals at the chosen T by scope (K + 1 of them, all last) and coarse bin.
+
+    n, sum_nn (K + 1, n_bins) int64; rarer (K + 1,) float64: min(p, 1 - p), p the share of the scope's most
+    frequent outcome level.
+    """
+
+    n: Array
+    sum_nn: Array
+    rarer: Array
+
+    @classmethod
+    def of(cls, counts: MetricCounts, chosen: int) -> BinTotals:
+        n_groups, levels = counts.groups.at(chosen)
+        n, by_level = n_groups.sum(axis=1), levels.sum(axis=2)
+        if counts.target != "frame":
+            n = np.concatenate([n, n.sum(axis=0, keepdims=True)])
+            by_level = np.concatenate([by_level, by_level.sum(axis=1, keepdims=True)], axis=1)
+        rows = n.sum(axis=1)
+        outcome = np.concatenate([(n - by_level.sum(axis=0)).sum(axis=1)[None], by_level.sum(axis=2)])
+        p = outcome.max(axis=0) / np.maximum(rows, 1)
+        # A frame is one row of the frame target: its square is itself.
+        sum_nn = n if counts.coarse is None else counts.coarse.columns()["sum_nn"][chosen]
+        return cls(n, sum_nn, np.minimum(p, 1 - p))
+
+    @property
+    def large_enough(self) -> Array:
+        """Which bins may stand alone, (K + 1, n_bins) bool."""
+        return np.asarray(
+            (self.n >= MIN_ROWS)
+            & (self.n * self.rarer[:, None] >= MIN_RARER_OUTCOME)
+            & (self.n * self.n >= MIN_EFFECTIVE_FRAMES * self.sum_nn)
+        )
+
+
+def scopes_to_merge(axis: MetricAxis, counts: MetricCounts, chosen: int) -> tuple[Array, Array]:
+    """Scopes that need the second pass, (s,) int64, and the order of their bins, (s, n_bins) int16.
+
+    Needed where bins have to be merged and rows of one frame lie in several bins: never for frame metrics.
+    A scope whose rows could not fill two bins is left out; it has no importance whatever the pairs are.
+    """
+    totals = BinTotals.of(counts, chosen)
+    rank = bin_ranks(axis, totals)
+    rows = totals.n.sum(axis=1)
+    too_small = ~totals.large_enough & (totals.n > 0)
+    needed = too_small.any(axis=1) & ((totals.n > 0).sum(axis=1) > 1)
+    needed &= (rows >= 2 * MIN_ROWS) & (rows * totals.rarer >= 2 * MIN_RARER_OUTCOME)
+    if counts.level == "frame" or counts.target == "frame":
+        needed[:] = False
+    scopes = np.flatnonzero(needed)
+    return scopes, rank[scopes]
+
+
+def bin_ranks(axis: MetricAxis, totals: BinTotals) -> Array:
+    """Order in which bins may be merged, (K + 1, n_bins) int16.
+
+    Numeric bins keep theirs. Of categories, those below the limits come first, then the others by number of
+    rows, ties by name: what goes to `other`, and what joins it, are then neighbours.
+    """
+    n_scopes, n_bins = totals.n.shape
+    if not axis.is_categorical:
+        return np.tile(np.arange(n_bins, dtype=np.int16), (n_scopes, 1))
+    rank = np.empty((n_scopes, n_bins), np.int16)
+    position = np.arange(n_bins)
+    for scope, (n, kept) in enumerate(zip(totals.n, totals.large_enough, strict=True)):
+        rank[scope, np.lexsort((position, np.where(kept, n, 0), kept))] = position
+    return rank
+
+
+@dataclass(frozen=True)
+class MergedBins:
+    """Merged bins of every scope. bin_of (K + 1, n_bins) int16: merged bin of each coarse bin, numbered from
+    0 in the order of the bins; n_merged (K + 1,) int64.
+    """
+
+    bin_of: Array
+    n_merged: Array
+
+
+@njit(
+    types.Tuple((types.int16[:, ::1], types.int64[::1]))(
+        _READ_I64_2D, _READ_I64_2D, _READ_F64, _READ_I64_1D, _READ_I64_2D
+    ),
+    cache=True,
+)
+def _merge_neighbours(n, sum_nn, rarer, slot, pairs):  # type: ignore[no-untyped-def]
+    n_scopes, n_bins = n.shape
+    merged = np.zeros((n_scopes, n_bins), np.int16)
+    n_merged = np.zeros(n_scopes, np.int64)
+    for scope in range(n_scopes):
+        first = 0
+        rows = 0
+        squares = 0
+        closed = 0
+        for b in range(n_bins):
+            merged[scope, b] = closed
+            if n[scope, b] == 0:
+                continue
+            rows += n[scope, b]
+            squares += sum_nn[scope, b]
+            if slot[scope] >= 0:
+                for a in range(first, b):
+                    squares += 2 * pairs[slot[scope], b * (b - 1) // 2 + a]
+            if (
+                rows >= MIN_ROWS
+                and rows * rarer[scope] >= MIN_RARER_OUTCOME
+                and rows * rows >= MIN_EFFECTIVE_FRAMES * squares
+            ):
+                closed += 1
+                first = b + 1
+                rows = 0
+                squares = 0
+        # What is left joins the last closed bin; where none closed, it is the only one.
+        for b in range(n_bins):
+            if closed > 0 and merged[scope, b] >= closed:
+                merged[scope, b] = closed - 1
+        n_merged[scope] = max(closed, 1)
+    return merged, n_merged
+
+
+def merge_bins(axis: MetricAxis, counts: MetricCounts, pairs: BinPairs | None, chosen: int) -> MergedBins:
+    """Merged bins of every scope. pairs: of the scopes that `scopes_to_merge` named, None where none."""
+    totals = BinTotals.of(counts, chosen)
+    n_scopes, _ = totals.n.shape
+    slot = np.full(n_scopes, -1)
+    products = np.zeros((1, 1), np.int64)
+    if pairs is not None and len(pairs.scopes):
+        slot[pairs.scopes] = np.arange(len(pairs.scopes))
+        products = np.ascontiguousarray(pairs.columns()[0][chosen])
+    if axis.is_categorical:
+        return _merge_categories(bin_ranks(axis, totals), totals, slot, products)
+    bin_of, n_merged = _merge_neighbours(
+        totals.n, np.ascontiguousarray(totals.sum_nn), totals.rarer, slot, products
+    )
+    return MergedBins(bin_of, n_merged)
+
+
+def _merge_categories(rank: Array, totals: BinTotals, slot: Array, products: Array) -> MergedBins:
+    """Categories below the limits go to `other`; an `other` below them joins the smallest kept category."""
+    large = totals.large_enough
+    bin_of = np.zeros(rank.shape, np.int16)
+    n_merged = np.ones(len(rank), np.int64)
+    for scope in range(len(rank)):
+        n_small = int((~large[scope]).sum())
+        kept = rank.shape[1] - n_small
+        if not kept:
+            continue
+        rows = int(totals.n[scope][~large[scope]].sum())
+        squares = int(totals.sum_nn[scope][~large[scope]].sum())
+        if slot[scope] >= 0:
+            squares += 2 * int(products[slot[scope], : n_small * (n_small - 1) // 2].sum())
+        stands = (
+            rows >= MIN_ROWS
+            and rows * totals.rarer[scope] >= MIN_RARER_OUTCOME
+            and rows * rows >= MIN_EFFECTIVE_FRAMES * squares
+        )
+        # Ranks put `other` first and the smallest kept category next.
+        first_kept = 1 if stands else 0
+        bin_of[scope] = np.maximum(rank[scope] - n_small + first_kept, 0)
+        n_merged[scope] = kept + first_kept
+    return MergedBins(bin_of, n_merged)
+
+
+def merged_frame_sums(counts: MetricCounts, pairs: BinPairs | None, merged: MergedBins) -> dict[str, Array]:
+    """n, n_right, sum_nn, sum_ny, sum_yy, n_frames of merged bins, each (T, K + 1, most merged bins) int64.
+
+    Exact: sums of the parts, twice the products of parts in one frame, and less the frames counted twice.
+    Of objects only.
+    """
+    assert counts.coarse is not None
+    columns = counts.coarse.columns()
+    n_thresholds, n_scopes, n_bins = columns["n"].shape
+    most = int(merged.n_merged.max(initial=1))
+    scope = np.repeat(np.arange(n_scopes), n_bins)
+    cell = scope * most + merged.bin_of.reshape(-1)
+
+    def add_up(values: Array) -> Array:
+        out = np.zeros((n_scopes * most, n_thresholds), np.int64)
+        np.add.at(out, cell, values.transpose(1, 2, 0).reshape(-1, n_thresholds))
+        return out
+
+    sums = {name: add_up(values) for name, values in columns.items()}
+    if pairs is not None and len(pairs.scopes):
+        upper, lower = np.tril_indices(n_bins, -1)  # pair number b (b - 1) / 2 + a, b > a
+        n_pairs = len(upper)
+        slots = np.arange(len(pairs.scopes))
+        # Pairs are numbered by rank: back to bins before asking which merged bin they are in.
+        bin_at = np.argsort(pairs.rank, axis=1)
+        of_rank = np.take_along_axis(merged.bin_of[pairs.scopes], bin_at, axis=1)
+        inside = of_rank[:, upper] == of_rank[:, lower]
+        target = pairs.scopes[:, None] * most + of_rank[:, upper]
+        products, neighbours, products_ny, products_yy = pairs.columns()
+        for name, values, factor in (
+            ("sum_nn", products, 2),
+            ("n_frames", neighbours, -1),
+            ("sum_ny", products_ny, 1),
+            ("sum_yy", products_yy, 2),
+        ):
+            by_pair = values.transpose(1, 2, 0).reshape(len(slots) * n_pairs, n_thresholds)
+            wanted = inside.reshape(-1)
+            np.add.at(sums[name], target.reshape(-1)[wanted], factor * by_pair[wanted])
+    return {name: values.T.reshape(n_thresholds, n_scopes, most).copy() for name, values in sums.items()}
