@@ -17,7 +17,6 @@ from emqa_core.demo.digits import Digits, draw_digit, inked_part
 
 _BACKGROUND_PX = 24.0  # scale of what is subtracted as background
 _SMALLEST_AREA_PX2 = 20
-_LOWEST_SCORE = 0.1
 _COPIES = 3  # training copies of each digit
 _NOISE_MULTIPLE = 4.0
 _EDGE_SHARE = 0.35  # a component's box holds the pixels with at least this share of its peak
@@ -49,7 +48,7 @@ class Detector:
     def detect(self, pixels: np.ndarray) -> list[Detection]:
         """Detections in a grey image (height, width) uint8, from top left to bottom right.
 
-        A component gives one detection for each class with a probability of at least 0.1.
+        A component gives one detection: its likeliest class.
         """
         grey = pixels.astype(np.float32) / 255
         signal = ndimage.gaussian_filter(grey, 0.6) - _background(grey)
@@ -70,7 +69,7 @@ class Detector:
         probabilities = self._classifier.predict_proba(np.stack(shapes))
         return [
             Detection(value, round(float(probabilities[row, value]), 4), *boxes[row])
-            for row, value in np.argwhere(probabilities >= _LOWEST_SCORE).tolist()
+            for row, value in enumerate(probabilities.argmax(axis=1).tolist())
         ]
 
 
@@ -85,7 +84,7 @@ def _background(grey: np.ndarray) -> np.ndarray:
 def _degraded(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A training digit as a camera might see it, cut out as the detector will cut it out."""
     drawn = np.pad(draw_digit(ink, int(rng.integers(10, 40))), 4)
-    drawn = ndimage.gaussian_filter(drawn, rng.uniform(0.0, 1.5))
+    drawn = ndimage.gaussian_filter(drawn, rng.uniform(0.0, 2.5))
     drawn += rng.uniform(0.0, 0.1) * rng.standard_normal(drawn.shape)
     return np.asarray(drawn[inked_part(drawn, _EDGE_SHARE)])
 

@@ -69,7 +69,7 @@ def _place_digits(digits: Digits, rng: np.random.Generator) -> tuple[np.ndarray,
     """
     ink = np.zeros((HEIGHT_PX, WIDTH_PX))
     labels: list[DigitLabel] = []
-    crowding = rng.uniform(-0.2, 0.7)  # none at all in some frames
+    crowding = rng.uniform(-0.3, 0.7)  # none at all in some frames
     for _ in range(int(rng.integers(2, 13))):
         chosen = int(rng.integers(len(digits)))
         size = int(np.exp(rng.uniform(np.log(SMALLEST_PX), np.log(LARGEST_PX))))
