@@ -24,7 +24,6 @@ READ_U64_2D = types.Array(types.uint64, 2, "C", readonly=True)
 READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
 READ_I64_2D = types.Array(types.int64, 2, "C", readonly=True)
 READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
-READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
 READ_BOOL = types.Array(types.boolean, 1, "C", readonly=True)
 READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
@@ -70,43 +69,59 @@ def order_by_score(score: Array) -> Array:
 
 
 @njit(
-    types.Tuple((types.int64[::1], types.int64[:, ::1], types.int64[:, ::1], types.int64[::1]))(
-        READ_U64, READ_F64, READ_U16, READ_BOOL, types.int64
-    ),
+    types.Tuple(
+        (
+            types.float64[::1], types.boolean[::1], types.uint64[:, ::1], types.uint64[:, ::1],
+            types.int64[:, ::1], types.int64[:, ::1], types.int64[::1],
+        )
+    )(READ_U64, READ_F64, READ_U16, READ_BOOL, READ_U64_2D, READ_U64_2D, types.uint64),
     cache=True,
-)
-def _false_positives_before(order, score, outside, is_matched, n_ranges):  # type: ignore[no-untyped-def]
-    """For each matched row in score order: its index among the matches, and the unmatched rows that
-    count, per area range, before it and up to the end of its tie; and the first row of the next tie.
+)  # fmt: skip
+def _matches_in_order(  # type: ignore[no-untyped-def]
+    order, score, outside, is_matched, true_positive, matched_ignored, every
+):
+    """The matched rows in score order, m of them, and the unmatched rows that count around each.
+
+    Returns score (m,), whether the row is the last match of its tie (m,), words of true positives and of
+    rows that count as false positives (A, m), unmatched rows that count before it and up to the end of its
+    tie (A, m), and all of them (A,).
     """
     n_rows = order.shape[0]
+    n_ranges = true_positive.shape[1]
+    n_matches = true_positive.shape[0]
     match_of_row = np.cumsum(is_matched.astype(np.int64)) - 1
-    n_matches = match_of_row[n_rows - 1] + 1 if n_rows else 0
-    match = np.empty(n_matches, np.int64)
-    before = np.empty((n_matches, n_ranges), np.int64)
-    through_tie = np.empty((n_matches, n_ranges), np.int64)
-    position = np.empty(n_matches, np.int64)
+    match_score = np.empty(n_matches, np.float64)
+    ends_tie = np.zeros(n_matches, np.bool_)
+    right = np.empty((n_ranges, n_matches), np.uint64)
+    wrong = np.empty((n_ranges, n_matches), np.uint64)
+    before = np.empty((n_ranges, n_matches), np.int64)
+    through_tie = np.empty((n_ranges, n_matches), np.int64)
     unmatched = np.zeros(n_ranges, np.int64)
     n_found = 0
     tie_begin = 0
     for index in range(n_rows):
         row = order[index]
         if is_matched[row]:
-            match[n_found] = match_of_row[row]
-            position[n_found] = index
+            word = match_of_row[row]
+            match_score[n_found] = score[row]
             for a in range(n_ranges):
-                before[n_found, a] = unmatched[a]
+                before[a, n_found] = unmatched[a]
+                right[a, n_found] = true_positive[word, a]
+                is_outside = (outside[row] >> np.uint16(a)) & np.uint16(1)
+                left_out = every if is_outside else matched_ignored[word, a]
+                wrong[a, n_found] = every & ~true_positive[word, a] & ~left_out
             n_found += 1
         else:
             for a in range(n_ranges):
                 if not (outside[row] >> np.uint16(a)) & np.uint16(1):
                     unmatched[a] += 1
-        if index + 1 == n_rows or score[order[index + 1]] != score[row]:
+        if tie_begin < n_found and (index + 1 == n_rows or score[order[index + 1]] != score[row]):
             for found in range(tie_begin, n_found):
                 for a in range(n_ranges):
-                    through_tie[found, a] = unmatched[a]
+                    through_tie[a, found] = unmatched[a]
+            ends_tie[n_found - 1] = True
             tie_begin = n_found
-    return match, before, through_tie, position
+    return match_score, ends_tie, right, wrong, before, through_tie, unmatched
 
 
 @njit(
@@ -116,18 +131,18 @@ def _false_positives_before(order, score, outside, is_matched, n_ranges):  # typ
             types.float64[:, ::1], types.float64[:, ::1], types.float64[:, :, ::1],
         )
     )(
-        READ_U64, READ_F64, READ_U16, READ_I64, READ_I64_2D, READ_I64_2D, READ_I64, READ_U64_2D,
-        READ_U64_2D, READ_I64, READ_I64, types.int64, READ_F64, READ_F64,
+        READ_F64, READ_BOOL, READ_U64_2D, READ_U64_2D, READ_I64_2D, READ_I64_2D, READ_I64,
+        types.float64, READ_I64, types.int64, READ_F64, READ_F64,
     ),
     cache=True,
 )  # fmt: skip
 def _accumulate(  # type: ignore[no-untyped-def]
-    order, score, outside, match, before, through_tie, position, true_positive, matched_ignored,
-    n_positive, n_unmatched, n_thresholds, recall_points, voc_points,
+    match_score, ends_tie, right, wrong, before, through_tie, n_unmatched,
+    highest_score, n_positive, n_thresholds, recall_points, voc_points,
 ):  # fmt: skip
     n_ranges = n_positive.shape[0]
     n_points = recall_points.shape[0]
-    n_matches = match.shape[0]
+    n_matches = match_score.shape[0]
     precision = np.full((n_thresholds, n_ranges, n_points), -1.0)
     score_at = np.full((n_thresholds, n_ranges, n_points), -1.0)
     n_true = np.zeros((n_thresholds, n_ranges), np.int64)
@@ -139,37 +154,38 @@ def _accumulate(  # type: ignore[no-untyped-def]
     score_of_true = np.empty(n_matches, np.float64)
 
     for a in range(n_ranges):
-        positives = float(n_positive[a])
+        n_labels = n_positive[a]
+        positives = float(n_labels)
         for t in range(n_thresholds):
-            bit = U64(1) << U64(t)
+            shift = U64(t)
             tp = 0
             fp = 0
-            best_f1 = 0.0
+            best_tp = 0
+            best_kept = 0
+            best_score = 0.0
             for index in range(n_matches):
-                row = order[position[index]]
-                word = match[index]
-                if true_positive[word, a] & bit:
-                    envelope[tp] = (tp + 1.0) / ((fp + before[index, a]) + (tp + 1.0) + _EPSILON)
-                    score_of_true[tp] = score[row]
-                    tp += 1
-                elif not (matched_ignored[word, a] & bit) and not (
-                    (outside[row] >> np.uint16(a)) & np.uint16(1)
-                ):
+                if (wrong[a, index] >> shift) & U64(1):
                     fp += 1
-                last_of_tie = index + 1 == n_matches or score[order[position[index + 1]]] != score[row]
-                if last_of_tie and tp > 0 and n_positive[a] > 0:
-                    n_kept = tp + fp + through_tie[index, a]
-                    f1 = 2.0 * tp / (n_kept + positives)
-                    if f1 > best_f1:
-                        best_f1 = f1
-                        best[t, a, 0] = score[row]
-                        best[t, a, 1] = tp / n_kept
-                        best[t, a, 2] = tp / positives
-                        best[t, a, 3] = f1
+                elif (right[a, index] >> shift) & U64(1):
+                    envelope[tp] = (tp + 1.0) / ((fp + before[a, index]) + (tp + 1.0) + _EPSILON)
+                    score_of_true[tp] = match_score[index]
+                    tp += 1
+                if ends_tie[index]:
+                    # F1 = 2 TP / (rows kept + labels), compared without a division.
+                    n_kept = tp + fp + through_tie[a, index]
+                    if tp * (best_kept + n_labels) > best_tp * (n_kept + n_labels):
+                        best_tp = tp
+                        best_kept = n_kept
+                        best_score = match_score[index]
             n_true[t, a] = tp
             n_false[t, a] = fp + n_unmatched[a]
-            if n_positive[a] == 0:
+            if n_labels == 0:
                 continue
+            if best_tp > 0:
+                best[t, a, 0] = best_score
+                best[t, a, 1] = best_tp / best_kept
+                best[t, a, 2] = best_tp / positives
+                best[t, a, 3] = 2.0 * best_tp / (best_kept + positives)
             for index in range(tp - 2, -1, -1):
                 if envelope[index] < envelope[index + 1]:
                     envelope[index] = envelope[index + 1]
@@ -177,10 +193,10 @@ def _accumulate(  # type: ignore[no-untyped-def]
             for point in range(n_points):
                 while reached < tp and (reached + 1) / positives < recall_points[point]:
                     reached += 1
-                if recall_points[point] <= 0.0 and order.shape[0] > 0:
+                if recall_points[point] <= 0.0 and highest_score == highest_score:
                     # The first row has recall >= 0, whatever it is.
                     precision[t, a, point] = envelope[0] if tp > 0 else 0.0
-                    score_at[t, a, point] = score[order[0]]
+                    score_at[t, a, point] = highest_score
                 elif reached < tp:
                     precision[t, a, point] = envelope[reached]
                     score_at[t, a, point] = score_of_true[reached]
@@ -222,20 +238,18 @@ class ClassCurve:
 
 def class_curve(run: ScoreRuns, n_positive: Array, n_thresholds: int) -> ClassCurve:
     """The curve of one class's run; n_positive (A,) int64: labels that count in each area range."""
-    n_ranges = len(n_positive)
     order = order_by_score(run.score)
-    match, before, through_tie, position = _false_positives_before(
-        order, run.score, run.outside, run.is_matched, n_ranges
-    )
-    unmatched = run.outside[~run.is_matched]
-    n_unmatched = np.array(
-        [np.count_nonzero((unmatched >> np.uint16(a)) & np.uint16(1) == 0) for a in range(n_ranges)],
-        np.int64,
-    )
+    every = U64((1 << n_thresholds) - 1)
+    highest = float(run.score[order[0]]) if len(order) else float("nan")
     return ClassCurve(
         *_accumulate(
-            order, run.score, run.outside, match, before, through_tie, position, run.true_positive,
-            run.matched_ignored, np.asarray(n_positive, np.int64), n_unmatched, n_thresholds,
-            RECALL_POINTS, VOC07_RECALL_POINTS,
+            *_matches_in_order(
+                order, run.score, run.outside, run.is_matched, run.true_positive, run.matched_ignored, every
+            ),
+            highest,
+            np.asarray(n_positive, np.int64),
+            n_thresholds,
+            RECALL_POINTS,
+            VOC07_RECALL_POINTS,
         )
-    )  # fmt: skip
+    )

@@ -118,78 +118,116 @@ def table_of(table: schema.TableSchema, rows: list[dict[str, object]]) -> pa.Tab
 
 def class_performance_table(performance: ClassPerformance) -> pa.Table:
     """Table `class_performance`: scope `all` first, then classes; T ascending, the mean over T last."""
-    config, counts = performance.config, performance.counts
+    config, counts, classes = performance.config, performance.counts, performance.classes
     thresholds = config.evaluated_iou_thresholds
-    precision = _ratio(counts.n_true_positive, counts.n_prediction)
-    recall = _ratio(counts.n_true_positive, counts.n_positive[:, :, None])
-    f1 = _ratio(2 * counts.n_true_positive, counts.n_prediction + counts.n_positive[:, :, None])
-    largest = len(config.max_dets) - 1
-    rows: list[dict[str, object]] = []
-    for code in (None, *range(len(performance.classes))):
-        for a, area_range in enumerate(config.area_ranges):
-            for t in (*range(len(thresholds)), None):
-                chosen = performance.averaged_thresholds if t is None else [t]
-                row = _scope(performance.classes, code)
-                row["area_range"] = area_range
-                row["iou_threshold"] = None if t is None else thresholds[t]
-                row["n_labels"] = int(_of(counts.n_positive[:, a], code))
-                for name, values in (
-                    ("average_precision", performance.average_precision[:, chosen, a]),
-                    ("average_precision_voc07", performance.voc07[:, chosen, a]),
-                    ("average_precision_all_point", performance.all_point[:, chosen, a]),
-                    ("average_recall", performance.average_recall[:, chosen, a, largest]),
-                ):
-                    per_class = values.mean(axis=1)
-                    row[name] = float(
-                        performance.mean_over_classes(per_class) if code is None else per_class[code]
-                    )
-                if a == 0:
-                    interval = performance.interval(chosen, code)
-                else:
-                    interval = Interval(None, None, "area_range")
-                row["average_precision_low"] = interval.low
-                row["average_precision_high"] = interval.high
-                row["average_precision_reason"] = interval.reason
-                if t is not None:
-                    n_prediction = int(_of(counts.n_prediction[:, a, t], code))
-                    n_true = int(_of(counts.n_true_positive[:, a, t], code))
-                    n_labels = int(_of(counts.n_positive[:, a], code))
-                    curve = performance.pooled if code is None else performance.curves[code]
-                    best = curve.best[t, a]
-                    row.update(
-                        n_predictions=n_prediction,
-                        n_true_positive=n_true,
-                        n_false_positive=n_prediction - n_true,
-                        n_missed=n_labels - n_true,
-                        precision=n_true / n_prediction if n_prediction else None,
-                        recall=n_true / n_labels if n_labels else None,
-                        f1=2 * n_true / (n_prediction + n_labels) if n_prediction + n_labels else None,
-                        best_score_threshold=float(best[0]),
-                        best_precision=float(best[1]),
-                        best_recall=float(best[2]),
-                        best_f1=float(best[3]),
-                    )
-                    if code is None:
-                        row["macro_precision"] = _mean_present(precision[:, a, t])
-                        row["macro_recall"] = _mean_present(recall[:, a, t])
-                        row["macro_f1"] = _mean_present(f1[:, a, t])
-                rows.append(row)
-    return table_of(schema.CLASS_PERFORMANCE, rows)
+    n_classes, n_ranges, n_thresholds = len(classes), len(config.area_ranges), len(thresholds)
+    shape = (n_classes + 1, n_ranges, n_thresholds + 1)
+
+    def with_all(values: Array) -> Array:
+        """Sums over classes in front of the classes' own numbers."""
+        return np.concatenate([values.sum(axis=0, keepdims=True), values])
+
+    def with_means(values: Array) -> Array:
+        """(K, T, A) values: the mean over classes in front, the mean over T at the end; (K + 1, A, T + 1)."""
+        over_t = values[:, performance.averaged_thresholds].mean(axis=1, keepdims=True)
+        extended = np.concatenate([values, over_t], axis=1)
+        mean = performance.mean_over_classes(extended)[None]
+        return np.concatenate([mean, extended]).transpose(0, 2, 1)
+
+    def at_thresholds(values: Array) -> pa.Array:
+        """(K + 1, A, T) values, null for the mean over T."""
+        missing = np.full((*shape[:2], 1), np.nan)
+        padded = np.concatenate([values.astype(np.float64), missing], axis=2).ravel()
+        array = pa.array(padded, mask=np.isnan(padded))
+        return array.cast(pa.int64()) if values.dtype.kind == "i" else array
+
+    n_labels = with_all(counts.n_positive)
+    n_prediction, n_true = with_all(counts.n_prediction), with_all(counts.n_true_positive)
+    labels_at = np.broadcast_to(n_labels[:, :, None], n_true.shape)
+    precision, recall = _ratio(n_true, n_prediction), _ratio(n_true, labels_at)
+    f1 = _ratio(2 * n_true, n_prediction + labels_at)
+    best = np.stack([curve.best for curve in (performance.pooled, *performance.curves)]).transpose(3, 0, 2, 1)
+    macro = np.full((3, *n_true.shape), np.nan)
+    for index, values in enumerate((precision, recall, f1)):
+        macro[index, 0] = _mean_present(values[1:])
+    low, high, reason = _intervals(performance, shape)
+    code = np.repeat(np.arange(-1, n_classes), n_ranges * (n_thresholds + 1))
+    columns = {
+        **scope_columns(classes, code),
+        "iou_threshold": pa.array(
+            np.tile(np.append(thresholds, np.nan), shape[0] * n_ranges), from_pandas=True
+        ),
+        "area_range": pa.DictionaryArray.from_arrays(
+            np.tile(np.repeat(np.arange(n_ranges, dtype=np.int32), n_thresholds + 1), shape[0]),
+            pa.array(list(config.area_ranges), pa.string()),
+        ),
+        "n_labels": pa.array(np.broadcast_to(n_labels[:, :, None], shape).ravel()),
+        "n_predictions": at_thresholds(n_prediction),
+        "n_true_positive": at_thresholds(n_true),
+        "n_false_positive": at_thresholds(n_prediction - n_true),
+        "n_missed": at_thresholds(labels_at - n_true),
+        "average_precision": _nullable(with_means(performance.average_precision)),
+        "average_precision_low": _nullable(low),
+        "average_precision_high": _nullable(high),
+        "average_precision_reason": pa.array(reason.ravel(), pa.string()).dictionary_encode(),
+        "average_precision_voc07": _nullable(with_means(performance.voc07)),
+        "average_precision_all_point": _nullable(with_means(performance.all_point)),
+        "average_recall": _nullable(with_means(performance.average_recall[..., -1])),
+        "precision": at_thresholds(precision),
+        "recall": at_thresholds(recall),
+        "f1": at_thresholds(f1),
+        "best_score_threshold": at_thresholds(best[0]),
+        "best_precision": at_thresholds(best[1]),
+        "best_recall": at_thresholds(best[2]),
+        "best_f1": at_thresholds(best[3]),
+        "macro_precision": at_thresholds(macro[0]),
+        "macro_recall": at_thresholds(macro[1]),
+        "macro_f1": at_thresholds(macro[2]),
+    }
+    table = schema.CLASS_PERFORMANCE
+    return pa.table(
+        [columns[column.name] for column in table.columns],
+        schema=pa.schema([column.field for column in table.columns]),
+    )
 
 
-def _of(values: Array, code: int | None) -> int:
-    return int(values.sum() if code is None else values[code])
+def _intervals(performance: ClassPerformance, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """Low, high and reason of the intervals of AP; those of area range `all` only are estimated."""
+    low, high = np.full(shape, np.nan), np.full(shape, np.nan)
+    reason = np.full(shape, "area_range", object)
+    n_thresholds = shape[2] - 1
+    for scope in range(shape[0]):
+        for t in range(shape[2]):
+            chosen = performance.averaged_thresholds if t == n_thresholds else [t]
+            interval = performance.interval(chosen, None if scope == 0 else scope - 1)
+            low[scope, 0, t] = np.nan if interval.low is None else interval.low
+            high[scope, 0, t] = np.nan if interval.high is None else interval.high
+            reason[scope, 0, t] = interval.reason
+    return low, high, reason
 
 
-def _mean_present(values: Array) -> float:
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if len(present) else float("nan")
+def _nullable(values: Array) -> pa.Array:
+    flat = np.ascontiguousarray(values).ravel()
+    return pa.array(flat, mask=np.isnan(flat))
 
 
-def _scope(classes: ClassList, code: int | None) -> dict[str, object]:
-    if code is None:
-        return {"scope": "all", "class_id": None, "class_name": None}
-    return {"scope": "class", "class_id": classes.ids[code], "class_name": classes.names[code]}
+def _mean_present(values: Array) -> Array:
+    """Mean over axis 0 of what is not NaN; NaN where nothing is."""
+    present = ~np.isnan(values)
+    return _ratio(np.where(present, values, 0.0).sum(axis=0), present.sum(axis=0))
+
+
+def scope_columns(classes: ClassList, code: Array) -> dict[str, pa.Array]:
+    """Columns scope, class_id and class_name of rows with a class code, -1 for all classes together."""
+    is_all = code < 0
+    place = pa.array(np.where(is_all, 0, code).astype(np.int32), mask=is_all)
+    return {
+        "scope": pa.DictionaryArray.from_arrays(
+            pa.array(np.where(is_all, 0, 1).astype(np.int32)), pa.array(["all", "class"])
+        ),
+        "class_id": pa.DictionaryArray.from_arrays(place, pa.array(classes.ids, pa.string())),
+        "class_name": pa.DictionaryArray.from_arrays(place, pa.array(classes.names, pa.string())),
+    }
 
 
 def precision_recall_table(performance: ClassPerformance) -> pa.Table:

@@ -80,6 +80,8 @@ def sample_state(
     chosen: ChosenMetrics, rows: MeasuredRows, config: EvaluationConfig, n_classes: int
 ) -> SampleState:
     """The sample and distinct values of the rows that count at the chosen threshold, metric by metric."""
+    if not len(chosen):
+        return SampleState({}, {}, {})
     threshold = config.chosen_threshold_index
     counted = {side: np.flatnonzero(rows.outcomes[side].counts_at(threshold)) for side in SIDES}
     frame = {
@@ -137,6 +139,8 @@ def _categorical(codes: Array, categories: tuple[str, ...]) -> pa.Array:
 
 def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
     """Leave a partition's outcomes for the count; metric values only where they stay in memory."""
+    if not any(rows.columns.values()):
+        return
     arrays: dict[str, Array] = {"unit_hash": rows.unit_hash}
     for side in SIDES:
         outcome = rows.outcomes[side]
