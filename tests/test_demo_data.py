@@ -124,14 +124,13 @@ class Measured:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+def measured(demo: DemoPaths) -> Measured:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    paths = write_demo(tmp_path_factory.mktemp("measured"))
     with contextlib.redirect_stdout(io.StringIO()):
-        labels = COCO(str(paths.labels))
-        evaluation = COCOeval(labels, labels.loadRes(str(paths.predictions)), "bbox")
+        labels = COCO(str(demo.labels))
+        evaluation = COCOeval(labels, labels.loadRes(str(demo.predictions)), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -1,0 +1,73 @@
+"""What was planted in the demo data comes out at the top of the importance table."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from emqa_core import evaluate
+from emqa_core.demo import DemoPaths
+
+pytestmark = pytest.mark.slow
+
+SIZE = {"object_area_px2", "object_area_relative", "object_width_px", "object_height_px"}
+CROWDING = {"object_occlusion", "object_overlap", "frame_density"}
+CONTRAST, BLUR = "frame_digit_contrast", "frame_blur_px"
+# Of a prediction also the shape says something: digits that touch are found as one wide object. And where
+# contrast is low or digits touch, the detector counts fewer or more objects.
+CONSEQUENCES = {"object_aspect_ratio", "frame_prediction_count", "confidence"}
+
+
+@pytest.fixture(scope="module")
+def importance(demo: DemoPaths) -> pd.DataFrame:
+    run = evaluate(labels=str(demo.labels), predictions=str(demo.predictions))
+    table = run.to_pandas("metric_importance")
+    return table[(table["scope"] == "all") & (table["iou_threshold"] == 0.5)]
+
+
+def _of(importance: pd.DataFrame, target: str) -> pd.DataFrame:
+    return importance[importance["target"] == target].set_index("metric")
+
+
+def test_what_was_planted_outranks_everything_else_for_labels(importance: pd.DataFrame) -> None:
+    labels = _of(importance, "label")["importance"]
+    others = labels.drop([*SIZE, *CROWDING, *CONSEQUENCES, CONTRAST, BLUR], errors="ignore")
+    assert len(others) > 8
+    for planted in ("object_occlusion", "object_area_px2", CONTRAST, BLUR):
+        assert labels[planted] > 3 * others.max(), planted
+    assert set(labels.nlargest(7).index) == SIZE | {"object_occlusion", CONTRAST, BLUR}
+
+
+def test_size_contrast_and_blur_lead_for_predictions(importance: pd.DataFrame) -> None:
+    predictions = _of(importance, "prediction")["importance"]
+    others = predictions.drop([*SIZE, *CROWDING, *CONSEQUENCES, CONTRAST, BLUR], errors="ignore")
+    for planted in ("object_area_px2", CONTRAST, BLUR):
+        assert predictions[planted] > 2 * others.max(), planted
+
+
+def test_contrast_and_blur_lead_for_frames(importance: pd.DataFrame) -> None:
+    # The number of labels has importance too, without direction: it decides which values F1 can take.
+    frames = _of(importance, "frame").drop(["frame_label_count", "frame_prediction_count"])
+    assert set(frames["importance"].nlargest(2).index) == {CONTRAST, BLUR}
+    assert set(frames["correlation"].abs().nlargest(2).index) == {CONTRAST, BLUR}
+    assert frames.loc[[CONTRAST, BLUR], "is_significant"].all()
+
+
+@pytest.mark.parametrize(
+    ("metric", "sign"),
+    [("object_area_px2", 1), ("object_occlusion", -1), (CONTRAST, 1), (BLUR, -1)],
+)
+def test_directions_are_as_planted(importance: pd.DataFrame, metric: str, sign: int) -> None:
+    row = _of(importance, "label").loc[metric]
+    assert row["is_significant"]
+    assert row["importance_low"] > row["noise_floor"]
+    assert sign * row["correlation_low"] > 0
+    assert sign * row["correlation_high"] > 0
+
+
+@pytest.mark.parametrize("target", ["label", "prediction", "frame"])
+def test_controls_and_texture_stay_in_the_noise(importance: pd.DataFrame, target: str) -> None:
+    table = _of(importance, target)
+    for metric in {"object_random", "frame_random", "frame_texture"} & set(table.index):
+        assert not table.loc[metric, "is_significant"], metric
+        assert table.loc[metric, "importance"] < 0.02, metric
