@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 COMPARED_PACKAGES = ("emqa", "numpy", "numba", "pyarrow", "distributed")
 MEBIBYTE = 1 << 20
+# A terminal sends Ctrl-C to workers too; they end when this process closes the cluster, not by themselves.
+IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
 @contextmanager
@@ -45,7 +48,9 @@ def open_executor(cluster: ClusterConfig) -> Iterator[Executor]:
 
 @contextmanager
 def _quiet_dask() -> Iterator[None]:
-    """Keep Dask's warnings and tracebacks from the terminal: what matters is told as a ClusterError."""
+    """Keep Dask's log from the terminal: what matters is told as a ClusterError."""
+    import distributed  # noqa: F401 -- its import sets the levels, so it comes first
+
     loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -61,9 +66,9 @@ def _quiet_dask() -> Iterator[None]:
 def _local_executor(cluster: ClusterConfig) -> Iterator[Executor]:
     from distributed import Client, LocalCluster, Nanny
 
-    # Worker processes rather than threads: each has its own memory limit, and a killed one is replaced.
-    with (
-        LocalCluster(
+    with _main_module_hidden():
+        # Worker processes rather than threads: each has its own memory limit, and a killed one is replaced.
+        local = LocalCluster(
             n_workers=cluster.workers,
             threads_per_worker=1,
             processes=True,
@@ -73,10 +78,26 @@ def _local_executor(cluster: ClusterConfig) -> Iterator[Executor]:
             # Dask opens an HTTP port in any case: a free one, and for this machine alone.
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
-        ) as local,
-        Client(local, set_as_default=False) as client,
-    ):
+            preload=[IGNORE_CTRL_C],
+        )
+    with local, Client(local, set_as_default=False) as client:
         yield DaskExecutor(client, "local", cluster.workers, cluster.timeout_s)
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Start worker processes that do not import the caller's main module.
+
+    They never need it. A script without `if __name__ == "__main__"` would run itself again in each of
+    them, and a flow would bring Prefect along, at two seconds a worker.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: vars(main).pop(name) for name in ("__spec__", "__file__") if name in vars(main)}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(hidden)
 
 
 @contextmanager
