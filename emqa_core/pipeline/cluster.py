@@ -92,7 +92,9 @@ def _main_module_hidden() -> Iterator[None]:
     them, and a flow would bring Prefect along, at two seconds a worker.
     """
     main = sys.modules["__main__"]
-    hidden = {name: vars(main).pop(name) for name in ("__spec__", "__file__") if name in vars(main)}
+    hidden: dict[str, Any] = {
+        name: vars(main).pop(name) for name in ("__spec__", "__file__") if name in vars(main)
+    }
     main.__spec__ = None
     try:
         yield
