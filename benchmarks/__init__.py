@@ -1,0 +1,1 @@
+"""Side-by-side measurements against other evaluators; not part of the package or its tests."""
