@@ -55,7 +55,7 @@ class S3Store:
         self.process.kill()
         self.process.wait()
         for port in self.ports:
-            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - its choice
                 left.unlink(missing_ok=True)
 
     def folder(self) -> str:
@@ -95,7 +95,7 @@ def start_store(folder: Path, *further: str) -> S3Store:
 
 
 def _launch(folder: Path, *further: str) -> S3Store:
-    ports = _free_ports(1 + len(_PORTS))
+    ports = free_ports(1 + len(_PORTS))
     data = folder / uuid.uuid4().hex
     data.mkdir()
     command = [
@@ -127,7 +127,8 @@ def _launch(folder: Path, *further: str) -> S3Store:
     return S3Store(f"http://127.0.0.1:{ports[0]}", BUCKET, ACCESS_KEY, SECRET_KEY, process, tuple(ports))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, at this moment."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

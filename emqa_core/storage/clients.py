@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from emqa_core.config import StorageConfig
 from emqa_core.errors import ConfigError, StorageError
+from emqa_core.storage.certificates import read_ca, trust
 
 Store = Literal["file", "s3", "gs", "abfs"]
 ATTEMPTS = 5
@@ -37,6 +38,9 @@ def delta_options(store: Store, storage: StorageConfig) -> dict[str, str]:
             options["aws_endpoint_url"] = storage.endpoint_url
             options["aws_virtual_hosted_style_request"] = "false"
             options["allow_http"] = str(storage.endpoint_url.startswith("http://")).lower()
+        ca_file = storage.ca_file or os.environ.get("AWS_CA_BUNDLE")
+        if ca_file and not (storage.endpoint_url or "").startswith("http://"):
+            trust(ca_file)
     return options
 
 
@@ -61,6 +65,7 @@ def filesystem(store: Store, storage: StorageConfig, attempts: int) -> Any:
 def _s3_options(storage: StorageConfig, attempts: int) -> dict[str, Any]:
     client: dict[str, Any] = {"region_name": storage.region or "us-east-1"}
     if storage.ca_file:
+        read_ca(storage.ca_file)
         client["verify"] = storage.ca_file
     return {
         "endpoint_url": storage.endpoint_url,

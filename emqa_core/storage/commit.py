@@ -16,7 +16,7 @@ from emqa_core.errors import SchemaError, StorageError
 from emqa_core.schema import RUN, TABLES
 from emqa_core.storage.delta import commit_table, open_table, remove_rows, run_files, table_schema
 from emqa_core.storage.location import Location
-from emqa_core.storage.parts import Part, partition_location, work_location, write_part
+from emqa_core.storage.parts import Part, partition_location, remove_work, write_part
 from emqa_core.storage.stored_columns import stored_schema, union_schema
 
 # Each request to a store far away takes its tens of milliseconds; tables wait for them side by side.
@@ -42,7 +42,7 @@ def remove_unfinished(location: Location, run_id: str) -> None:
         # Rows first: a log that names a file which is gone would break readers of the whole table.
         _for_each(lambda name: remove_rows(location, name, run_id), names)
         _for_each(lambda name: partition_location(location, name, run_id).remove(), names)
-    work_location(location, run_id).remove()
+    remove_work(location, run_id)
 
 
 def commit_run(
@@ -55,33 +55,32 @@ def commit_run(
     """Make a run exist: its parts become rows of their tables, then its row of `run` is written.
 
     parts: the files of each table. schemas: the columns in memory of each table, of those without rows
-    too, so that every table exists. run_row: the one row of `run`. A run that exists already is left as
-    it is, so the call may be repeated.
+    too, so that every table exists. run_row: the one row of `run`. The call may be repeated: what is
+    committed already stays, and the row of a run that exists is not written again.
 
     Raises SchemaError, before anything is committed, where a column would change its type; StorageError
     where the store refuses or a part is gone.
     """
-    if not is_committed(location, run_id):
-        stored = {name: _run_schema(name, schema, parts.get(name, ())) for name, schema in schemas.items()}
-        stored[RUN.name] = stored_schema(RUN.name, run_row.schema)
-        missing = sorted(set(parts) - set(stored))
-        if missing:
-            raise SchemaError(f"table {missing[0]!r} has parts but no schema")
-        opened = dict(zip(stored, _for_each(lambda name: open_table(location, name), stored), strict=True))
-        for name, table in opened.items():
-            if table is not None:
-                union_schema(name, [table_schema(table), stored[name]])
-        _for_each(lambda name: _check_parts(location, name, run_id, parts.get(name, ())), stored)
-        names = [name for name in stored if name != RUN.name]
-        _for_each(
-            lambda name: commit_table(
-                location, name, run_id, parts.get(name, ()), stored[name], opened[name]
-            ),
-            names,
-        )
+    stored = {name: _run_schema(name, schema, parts.get(name, ())) for name, schema in schemas.items()}
+    stored[RUN.name] = stored_schema(RUN.name, run_row.schema)
+    missing = sorted(set(parts) - set(stored))
+    if missing:
+        raise SchemaError(f"table {missing[0]!r} has parts but no schema")
+    opened = dict(zip(stored, _for_each(lambda name: open_table(location, name), stored), strict=True))
+    for name, table in opened.items():
+        if table is not None:
+            union_schema(name, [table_schema(table), stored[name]])
+    tables = [name for name in stored if name != RUN.name]
+    _for_each(lambda name: _check_parts(location, name, run_id, parts.get(name, ())), tables)
+    _for_each(
+        lambda name: commit_table(location, name, run_id, parts.get(name, ()), stored[name], opened[name]),
+        tables,
+    )
+    runs = opened[RUN.name]
+    if runs is None or not run_files(runs, run_id):
         row = write_part(location, RUN.name, run_id, "run", run_row)
-        commit_table(location, RUN.name, run_id, [row], stored[RUN.name], opened[RUN.name])
-    work_location(location, run_id).remove()
+        commit_table(location, RUN.name, run_id, [row], stored[RUN.name], runs)
+    remove_work(location, run_id)
 
 
 def _run_schema(table_name: str, schema: pa.Schema, parts: Sequence[Part]) -> pa.Schema:

@@ -49,7 +49,7 @@ def table_schema(table: DeltaTable) -> pa.Schema:
 def run_files(table: DeltaTable, run_id: str | None = None) -> list[str]:
     """Files that a table's version holds, of one run or all, relative to the table, in path order."""
     filters = None if run_id is None else [(RUN_ID.name, "=", run_id)]
-    uris = table.file_uris(partition_filters=filters)
+    uris = table.file_uris(file_pruning_predicate=filters)
     return sorted("/".join(uri.rsplit("/", 2)[-2:]) for uri in uris)
 
 

@@ -59,7 +59,7 @@ class Location:
         store = _STORES[scheme]
         if store == "file":
             return cls(f"file://{Path(rest).absolute()}", storage or DEFAULT_STORAGE)
-        if not rest.strip("/"):
+        if rest.startswith("/") or not rest:
             raise StorageError(f"{text} names no bucket", expected=f"{scheme}://bucket/folder")
         return cls(f"{store}://{rest.strip('/')}", clients.resolved(store, storage or DEFAULT_STORAGE))
 

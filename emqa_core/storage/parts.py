@@ -11,7 +11,9 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -153,6 +155,16 @@ def read_arrays(
 def work_location(location: Location, run_id: str) -> Location:
     """The folder of a run's scratch arrays."""
     return location.child(*_WORK, _plain(run_id))
+
+
+def remove_work(location: Location, run_id: str) -> None:
+    """Remove a run's scratch arrays, and the folders above that are then empty."""
+    folder = work_location(location, run_id)
+    folder.remove()
+    if location.store == "file":
+        for above in list(Path(folder.path).parents)[: len(_WORK)]:
+            with suppress(OSError):
+                above.rmdir()
 
 
 def _work_file(location: Location, run_id: str, name: str) -> Location:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from emqa_core.errors import EmqaError, StorageError
 from emqa_core.storage.location import Location
-from emqa_core.storage.store_errors import NO_CREDENTIALS, UNREACHABLE, is_store_error, next_step_for
+from emqa_core.storage.store_errors import explained, is_store_error, reason
 
 _FOLDER = "_emqa"
 _ANSWER_S = 15.0
@@ -51,7 +51,7 @@ def _probe_folder(location: Location) -> None:
             next_step="choose another output",
         ) from error
     except OSError as error:
-        raise _not_writable(location, error) from error
+        raise explained(location, error) from error
 
 
 def _probe_bucket(location: Location) -> None:
@@ -62,13 +62,13 @@ def _probe_bucket(location: Location) -> None:
         _quick(location).call_s3("list_objects_v2", Bucket=location.bucket, MaxKeys=1)
     except FileNotFoundError as error:
         raise StorageError(
-            f"bucket {location.bucket!r} does not exist{_at_endpoint(location)}",
+            f"{location.where} cannot be used: bucket {location.bucket!r} does not exist",
             next_step="create the bucket, or correct the output's name or storage.endpoint_url",
         ) from error
     except Exception as error:
         if not is_store_error(error):
             raise
-        raise _refusal(location, error) from error
+        raise explained(location, error) from error
 
 
 def _probe_conditional_put(location: Location, file: Location) -> None:
@@ -78,8 +78,8 @@ def _probe_conditional_put(location: Location, file: Location) -> None:
         if not is_store_error(error):
             raise
         if _status(error) in (400, 501):
-            raise _unconditional(location, str(error)) from error
-        raise (_not_writable if isinstance(error, PermissionError) else _refusal)(location, error) from error
+            raise _unconditional(location, reason(error)) from error
+        raise explained(location, error) from error
     try:
         _create(file)
     except Exception as error:
@@ -87,7 +87,7 @@ def _probe_conditional_put(location: Location, file: Location) -> None:
             return
         if not is_store_error(error):
             raise
-        raise _refusal(location, error) from error
+        raise explained(location, error) from error
     raise _unconditional(location, "a second put of the same object succeeded with If-None-Match: *")
 
 
@@ -120,11 +120,8 @@ def _probe_delta(location: Location, table: Location) -> None:
     except Exception as error:
         if not is_store_error(error):
             raise
-        raise StorageError(
-            f"{location.where} can be written, but Delta tables cannot be committed there",
-            found=_first_line(error),
-            next_step=next_step_for(location, error),
-        ) from error
+        problem = f"{location.where} can be written, but Delta tables cannot be committed there"
+        raise explained(location, error, problem) from error
 
 
 def _quick(location: Location) -> Any:
@@ -142,25 +139,6 @@ def _status(error: Exception) -> int | None:
     return None
 
 
-def _refusal(location: Location, error: Exception) -> StorageError:
-    name = type(error).__name__
-    if isinstance(error, PermissionError) or name in NO_CREDENTIALS:
-        problem = f"{location.where} refuses the credentials"
-    elif name in UNREACHABLE:
-        problem = f"{location.where} cannot be reached"
-    else:
-        problem = f"{location.where} cannot be used"
-    return StorageError(problem, found=_first_line(error), next_step=next_step_for(location, error))
-
-
-def _not_writable(location: Location, error: Exception) -> StorageError:
-    return StorageError(
-        f"output {location.where} cannot be written",
-        found=_first_line(error),
-        next_step="give this user the right to write there, or choose another output",
-    )
-
-
 def _unconditional(location: Location, found: str) -> StorageError:
     return StorageError(
         f"the store of {location.where} cannot commit safely: it has no conditional puts",
@@ -168,14 +146,6 @@ def _unconditional(location: Location, found: str) -> StorageError:
         found=found,
         next_step="use a store that has them (AWS S3, SeaweedFS, MinIO, Ceph from Tentacle) or update it",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _at_endpoint(location: Location) -> str:
-    return f" at {location.storage.endpoint_url}" if location.storage.endpoint_url else ""
 
 
 def _remove_quietly(place: Location) -> None:

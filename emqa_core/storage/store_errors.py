@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,14 +13,7 @@ from emqa_core.errors import EmqaError, StorageError
 if TYPE_CHECKING:
     from emqa_core.storage.location import Location
 
-# botocore's classes by name: importing them would cost half a second.
-NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
-UNREACHABLE = (
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "ConnectionClosedError",
-    "ReadTimeoutError",
-)
+# Classes of the libraries are told by name: importing botocore alone would cost half a second.
 _STORE_MODULES = (
     "_internal",  # deltalake's
     "aiobotocore",
@@ -30,6 +24,20 @@ _STORE_MODULES = (
     "gcsfs",
     "google",
 )
+# Deltalake's errors say nothing by their class, so their text is looked at.
+_CREDENTIALS = re.compile(
+    r"NoCredentials|PartialCredentials|CredentialRetrieval|lacked the necessary privileges|\b40[13] [FU]"
+    r"|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied|ExpiredToken"
+)
+_BUCKET = re.compile(r"NoSuchBucket")
+_TLS = re.compile(r"SSLError|CERTIFICATE_VERIFY|certificate|InvalidContentType", re.IGNORECASE)
+_UNREACHABLE = re.compile(
+    r"EndpointConnection|ConnectTimeout|ReadTimeout|ConnectionClosed|client error \(Connect\)"
+    r"|operation timed out|dns error"
+)
+_XML_REASON = re.compile(r"<Code>(.*?)</Code>(?:\s*<Message>(.*?)</Message>)?", re.DOTALL)
+_COLOUR = re.compile(r"\x1b\[\d+m")
+_LONGEST_REASON = 400
 
 
 @contextmanager
@@ -42,11 +50,7 @@ def explain_errors(location: Location) -> Iterator[None]:
     except Exception as error:
         if not is_store_error(error):
             raise
-        raise StorageError(
-            f"{location.where} cannot be used",
-            found=f"{type(error).__name__}: {error}",
-            next_step=next_step_for(location, error),
-        ) from error
+        raise explained(location, error) from error
 
 
 def is_store_error(error: Exception) -> bool:
@@ -54,26 +58,50 @@ def is_store_error(error: Exception) -> bool:
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _STORE_MODULES
 
 
-def next_step_for(location: Location, error: Exception) -> str | None:
-    """What a user may do about an error of the store."""
-    name, text = type(error).__name__, str(error)
-    if name in NO_CREDENTIALS:
-        return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, of the workers too"
-    if isinstance(error, PermissionError):
-        if location.store == "file":
-            return "check the folder's permissions"
+def explained(location: Location, error: Exception, problem: str | None = None) -> StorageError:
+    """The error as a user should read it: the place, what the store said, what to do about it."""
+    what, next_step = _diagnosis(location, error)
+    return StorageError(problem or f"{location.where} {what}", found=reason(error), next_step=next_step)
+
+
+def reason(error: Exception) -> str:
+    """What the store said, in one line."""
+    text = _COLOUR.sub("", str(error)).strip()
+    answer = _XML_REASON.search(text)
+    if answer:
+        return ": ".join(filter(None, answer.groups()))
+    steps = [line.strip().removeprefix("↳").strip() for line in text.splitlines()]
+    steps = [step for step in steps if step] or [type(error).__name__]
+    # Deltalake tells its errors from the outside in: the last line is the cause.
+    short = steps[0] if len(steps) == 1 else f"{steps[0]}: {steps[-1]}"
+    return short[:_LONGEST_REASON]
+
+
+def _diagnosis(location: Location, error: Exception) -> tuple[str, str | None]:
+    text = f"{type(error).__name__} {error}"
+    if location.store == "file":
+        if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
+            return "may not be written or read", "give this user the right, or choose another folder"
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            return "is full", "free space on the disk, then start again"
+        return "cannot be used", None
+    if _BUCKET.search(text):
         return (
-            "check the credentials in the environment and their rights to list, read, write and delete here"
+            f"cannot be used: bucket {location.bucket!r} does not exist",
+            "create the bucket, or correct the location or storage.endpoint_url",
         )
-    if "SSL" in name or "certificate" in text.lower():
-        return "check that the endpoint speaks TLS and set storage.ca_file to the CA of its certificate"
-    if name in {
-        "EndpointConnectionError",
-        "ConnectTimeoutError",
-        "ConnectionClosedError",
-        "ReadTimeoutError",
-    }:
-        return "check storage.endpoint_url (or AWS_ENDPOINT_URL), the network, and that the store is up"
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "free space on the disk"
-    return None
+    if _TLS.search(text):
+        return (
+            "cannot be reached safely",
+            "see that the endpoint speaks TLS; set storage.ca_file to the CA of its certificate",
+        )
+    if isinstance(error, PermissionError) or _CREDENTIALS.search(text):
+        keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" if location.store == "s3" else "the credentials"
+        rights = "their rights to list, read, write and delete"
+        return "refuses the credentials", f"check {keys} in the environment, of the workers too, and {rights}"
+    if _UNREACHABLE.search(text):
+        return (
+            "cannot be reached",
+            "check storage.endpoint_url (or AWS_ENDPOINT_URL), the network, and that the store is up",
+        )
+    return "cannot be used", None

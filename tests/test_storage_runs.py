@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from emqa_core.errors import RunNotFoundError, SchemaError
+from emqa_core.schema import DATE, TABLES, TIME
+from emqa_core.storage.location import Location
+from emqa_core.storage.runs import Run, find_run, list_runs, read_run
+from tests.storage_rows import SIZES, declared_rows, run_row, store_run, write_run_parts
+
+
+def test_no_runs_yet(output: Location) -> None:
+    assert list_runs(output).num_rows == 0
+    assert list_runs(output).schema.names == TABLES["run"].arrow().names
+    with pytest.raises(RunNotFoundError, match="there is no run in"):
+        find_run(output)
+    assert output.list() == []
+    if output.store == "file":
+        assert not Path(output.path).exists()
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Location:
+    """Four runs: of two nights, one of them evaluated twice."""
+    location = Location.of(tmp_path)
+    for run_id, day, hour in (("b-1", 2, 5), ("a-1", 2, 7), ("a-2", 1, 9), ("c", 1, 8)):
+        finished = datetime.datetime(2026, 3, day, hour, tzinfo=datetime.UTC)
+        row = run_row(
+            run_id,
+            run_date=pa.array([finished.date()], DATE),
+            finished_at=pa.array([finished], TIME),
+        )
+        store_run(location, run_id, {"summary": (2,)}, row)
+    return location
+
+
+def test_runs_are_listed_newest_first(nights: Location) -> None:
+    assert list_runs(nights)["run_id"].to_pylist() == ["a-1", "b-1", "a-2", "c"]
+    assert list_runs(nights).schema.types == TABLES["run"].arrow().types
+
+
+def test_a_run_is_found_by_its_name_or_a_beginning(nights: Location) -> None:
+    assert find_run(nights) == "a-1"
+    assert find_run(nights, "a-2") == "a-2"
+    assert find_run(nights, "b") == "b-1"
+    assert find_run(nights, "c") == "c"
+    assert read_run(str(nights), "b").run_id == "b-1"
+
+
+def test_a_run_that_is_not_there_names_those_that_are(nights: Location) -> None:
+    with pytest.raises(RunNotFoundError) as caught:
+        find_run(nights, "a-3")
+    assert all(run_id in str(caught.value) for run_id in ("a-1", "a-2", "b-1", "c"))
+    with pytest.raises(RunNotFoundError, match="2 runs") as caught:
+        find_run(nights, "a")
+    assert "a-1, a-2" in str(caught.value)
+    assert "b-1" not in str(caught.value)
+
+
+def test_a_whole_name_wins_over_longer_ones(tmp_path: Path) -> None:
+    for run_id in ("night", "night-2"):
+        store_run(Location.of(tmp_path), run_id, {})
+    assert find_run(Location.of(tmp_path), "night") == "night"
+
+
+def test_files_without_a_row_in_run_are_no_run(output: Location) -> None:
+    store_run(output, "r1")
+    write_run_parts(output, "r2", SIZES)
+    write_run_parts(output, "r3", {"run": (1,)})
+    assert list_runs(output)["run_id"].to_pylist() == ["r1"]
+    with pytest.raises(RunNotFoundError):
+        read_run(output, "r2")
+
+
+def test_reading_writes_nothing(output: Location) -> None:
+    store_run(output, "r1")
+    before = output.sizes()
+    run = read_run(output)
+    for name in run.tables:
+        run.table(name)
+    list_runs(output)
+    run.row()
+    assert output.sizes() == before
+
+
+def test_a_run_in_memory_reads_like_a_stored_one(tmp_path: Path) -> None:
+    tables = {name: declared_rows(name, 4, "r1").drop_columns(["run_id"]) for name in ("frame", "summary")}
+    held = Run.in_memory("r1", tables)
+    store_run(Location.of(tmp_path), "r1", {"frame": (4,), "summary": (4,)})
+    stored = read_run(str(tmp_path))
+    assert held.tables == ("frame", "summary")
+    for name in held.tables:
+        assert held.table(name).equals(stored.table(name))
+        assert held.table(name, ["run_date", "run_id"]).equals(stored.table(name, ["run_date", "run_id"]))
+        assert held.to_pandas(name).equals(stored.to_pandas(name))
+    for run in (held, stored):
+        with pytest.raises(SchemaError, match=r"no table 'frames'.*did you mean 'frame'"):
+            run.table("frames")
+        with pytest.raises(SchemaError, match=r"'n_label'.*did you mean 'n_labels'"):
+            run.table("frame", ["n_label"])
+
+
+def test_parts_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    store_run(Location.of(tmp_path), "r1", {"frame": (1, 2, 3, 4)})
+    assert read_run(str(tmp_path)).table("frame")["frame_order"].to_pylist() == [0, 0, 1, 0, 1, 2, 0, 1, 2, 3]
+
+
+def test_the_row_of_a_run(tmp_path: Path) -> None:
+    store_run(Location.of(tmp_path), "r1", {})
+    row = read_run(str(tmp_path)).row()
+    assert row["run_id"] == "r1"
+    assert row["status"] == "complete"
