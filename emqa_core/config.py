@@ -79,6 +79,12 @@ class ClusterConfig(_Section):
     timeout_s: float = _option(
         60.0, "Time a scheduler may take to answer, and be without workers.", changes_results=False, gt=0
     )
+    hold_below_mib: int = _option(
+        512,
+        "Unclustered Parquet up to this size is sorted by the driver; larger is shuffled by the cluster.",
+        changes_results=False,
+        ge=0,
+    )
     tls_ca_file: str | None = _option(None, "CA certificate for tls://.", changes_results=False)
     tls_cert_file: str | None = _option(None, "Client certificate for tls://.", changes_results=False)
     tls_key_file: str | None = _option(None, "Client key for tls://.", changes_results=False)

@@ -174,7 +174,9 @@ def test_logit_interval_by_hand() -> None:
     assert interval.high == pytest.approx(1 - interval.low, rel=1e-9)
 
 
-@pytest.mark.parametrize(("value", "replicates", "n_frames"), [(0.5, [0.4, 0.6], 9), (1.0, [1, 0.9], 50), (0.5, [0.5, 0.5], 50)])
+@pytest.mark.parametrize(
+    ("value", "replicates", "n_frames"), [(0.5, [0.4, 0.6], 9), (1.0, [1, 0.9], 50), (0.5, [0.5, 0.5], 50)]
+)
 def test_no_interval_without_support(value: float, replicates: list[float], n_frames: int) -> None:
     interval = logit_interval(value, np.array(replicates), n_frames)
     assert (interval.low, interval.high, interval.reason) == (None, None, "insufficient_support")

@@ -30,7 +30,11 @@ def test_point_nine_is_the_list_s_point_nine() -> None:
 def test_later_sources_win() -> None:
     text = "iou_threshold: 0.6\ncluster:\n  workers: 3\n  memory_per_worker_mib: 1000\n"
     config = read_config(text, "a.yaml", ["cluster.workers=5"], {"iou_threshold": 0.7})
-    assert (config.iou_threshold, config.cluster.workers, config.cluster.memory_per_worker_mib) == (0.7, 5, 1000)
+    assert (config.iou_threshold, config.cluster.workers, config.cluster.memory_per_worker_mib) == (
+        0.7,
+        5,
+        1000,
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,11 +71,15 @@ def test_override_without_equals() -> None:
 
 def test_every_option_says_whether_it_changes_results() -> None:
     for name, field in EvaluationConfig.model_fields.items():
-        assert isinstance(field.json_schema_extra, dict) and "changes_results" in field.json_schema_extra, name
+        assert isinstance(field.json_schema_extra, dict) and "changes_results" in field.json_schema_extra, (
+            name
+        )
 
 
 def test_where_it_runs_is_not_in_the_digest() -> None:
-    assert not {"cluster", "output", "storage", "labels", "predictions"} & set(EvaluationConfig().result_options())
+    assert not {"cluster", "output", "storage", "labels", "predictions"} & set(
+        EvaluationConfig().result_options()
+    )
 
 
 @pytest.mark.parametrize(

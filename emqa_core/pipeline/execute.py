@@ -83,6 +83,11 @@ class DaskExecutor:
         self._timeout_s = timeout_s
         self._without_workers_since: float | None = None
 
+    @property
+    def client(self) -> Client:
+        """The cluster's client, for what Dask does as a whole: a shuffle."""
+        return self._client
+
     def map(
         self,
         function: Callable[[Task], Result],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
+import numpy as np
 import pyarrow as pa
 
 from emqa_core.analysis.class_performance import (
@@ -90,4 +91,5 @@ def quarantine_table(plan: Plan, model: str, states: Sequence[PartitionState]) -
     """Bad rows of the frames, the labels and this model's predictions."""
     held = [plan.inputs.quarantine[key] for key in ("frame", "label", f"prediction:{model}")]
     table = combine_quarantine([*held, *(state.quarantine for state in states)])
-    return table.sort_by([("source", "ascending"), ("row", "ascending")])
+    source = np.array(table["source"].cast(pa.string()).to_pylist(), object)
+    return table.take(pa.array(np.lexsort((table["row"].to_numpy(), source))))

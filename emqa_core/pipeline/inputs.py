@@ -70,6 +70,30 @@ class ParquetSlice:
         return table.take(pa.array(positions))
 
 
+@dataclass(frozen=True)
+class ScanSlice:
+    """The rows of some frames of an unclustered source, found by reading all of it.
+
+    known: every frame's id for the one slice that also takes the rows of unknown frames, else None.
+    """
+
+    source: ParquetSource
+    wanted: pa.Array
+    known: pa.Array | None
+    is_checked: bool = False
+
+    def read(self) -> pa.Table:
+        tables = []
+        for index in range(len(self.source.row_groups)):
+            table = self.source.read([index])
+            ids = combined(table["frame_id"])
+            keep = pc.is_in(ids.cast(self.wanted.type), value_set=self.wanted)
+            if self.known is not None:
+                keep = pc.or_(keep, pc.invert(pc.is_in(ids.cast(self.known.type), value_set=self.known)))
+            tables.append(table.filter(keep))
+        return pa.concat_tables([self.source.schema.empty_table(), *tables], promote_options="permissive")
+
+
 class RowSource(Protocol):
     """All rows of a source, to be cut by frame."""
 
@@ -110,6 +134,31 @@ class HeldRows:
 
     def column_types(self) -> pa.Schema:
         return self.rows.table.schema
+
+
+@dataclass(frozen=True)
+class UnclusteredRows:
+    """Row groups on storage in any order: the cluster shuffles them into partitions before they are cut."""
+
+    source: ParquetSource
+    frame_ids: pa.Array
+
+    @property
+    def n_rows(self) -> int:
+        return self.source.n_rows
+
+    def rows_per_frame(self) -> Array:
+        """As if every frame had as many."""
+        n_frames = len(self.frame_ids)
+        return np.full(n_frames, self.n_rows / max(n_frames, 1))
+
+    def cut(self, first: int, last: int) -> RowSlice:
+        """Every row group, for a dry run; an evaluation takes the shuffled rows instead."""
+        wanted = self.frame_ids.slice(first, last - first)
+        return ScanSlice(self.source, wanted, self.frame_ids if first == 0 else None)
+
+    def column_types(self) -> pa.Schema:
+        return self.source.schema
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
-from emqa_core.errors import ConfigError, InputError
+from emqa_core.errors import ConfigError, InputError, PlanError
 from emqa_core.ingest.class_columns import classes_of
 from emqa_core.ingest.columns import Kind
 from emqa_core.ingest.files import Files, format_of, list_files
@@ -28,10 +28,12 @@ from emqa_core.ingest.source import (
     read_predictions,
 )
 from emqa_core.ingest.validate import validate_labels, validate_predictions
-from emqa_core.pipeline.inputs import HeldRows, ParquetRows, RowSource
+from emqa_core.pipeline.inputs import HeldRows, ParquetRows, RowSource, UnclusteredRows
 from emqa_core.pipeline.rows import combined
 from emqa_core.quality.registry import Level
 from emqa_core.storage.location import FileAccess
+
+_HELD_FACTOR = 3  # rows held, the copy that sorting makes, and the arrays made from them
 
 _VALIDATE = {"label": validate_labels, "prediction": validate_predictions}
 
@@ -131,6 +133,8 @@ class _Opened:
         if self.parquet is not None:
             if self._stays_on_storage(frame_ids):
                 return ParquetRows(self.parquet, frame_ids)
+            if self._is_shuffled(config):
+                return UnclusteredRows(self.parquet, frame_ids)
             self.table = self.parquet.read()
         assert self.table is not None
         table, bad = _VALIDATE[self.kind](_with_ids_of(self.table, frame_ids.type, self.name), frame_ids)
@@ -139,6 +143,24 @@ class _Opened:
             self.quarantine.num_rows, self.n_rows, self.name, config.max_quarantine_share, self.quarantine
         )
         return HeldRows.of(table, frame_ids)
+
+    def _is_shuffled(self, config: EvaluationConfig) -> bool:
+        """Whether the cluster brings the rows together.
+
+        Raises PlanError where there is none and the rows are too many for this process.
+        """
+        assert self.parquet is not None
+        size = sum(group.n_bytes for group in self.parquet.row_groups)
+        if config.cluster.address != "none":
+            return size > config.cluster.hold_below_mib << 20
+        promised = config.cluster.memory_per_worker_mib << 20
+        if size * _HELD_FACTOR > promised:
+            raise PlanError(
+                f"{self.name} are not clustered by frame and need about {size * _HELD_FACTOR / 2**30:.1f} GiB",
+                expected=f"at most {promised / 2**30:.1f} GiB, what a worker has",
+                next_step="sort the files by frame_id, or run on a cluster, which shuffles them",
+            )
+        return False
 
     def _stays_on_storage(self, frame_ids: pa.Array) -> bool:
         """Whether partitions are stretches of the row groups: both ascend by frame id."""

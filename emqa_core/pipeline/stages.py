@@ -32,7 +32,7 @@ from emqa_core.pipeline.count_metrics import (
     targets_of,
 )
 from emqa_core.pipeline.evaluate_partition import PartitionState, PartitionTask, evaluate_partition
-from emqa_core.pipeline.execute import Executor
+from emqa_core.pipeline.execute import DaskExecutor, Executor
 from emqa_core.pipeline.finalize import (
     class_tables,
     combine_counts,
@@ -40,11 +40,13 @@ from emqa_core.pipeline.finalize import (
     quarantine_table,
     reduce_tasks,
 )
+from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
 from emqa_core.pipeline.metric_results import measure_tasks, metric_tables
 from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
+from emqa_core.pipeline.shuffle import shuffle_rows
 from emqa_core.pipeline.staging import stage
 from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.storage.commit import commit_run, remove_unfinished
@@ -96,8 +98,8 @@ def evaluate_partitions(plan: Plan, executor: Executor, progress: Progress) -> E
     """Match and measure every partition; the fact tables' parts are written on the way."""
     models = plan.pending
     scratch = {model: _scratch(plan, executor, plan.runs[model].run_id) for model in models}
-    remote = executor.description != "none"
-    tasks = [_partition_task(plan, index, scratch, executor, remote) for index in range(plan.n_partitions)]
+    shuffled = _shuffle(plan, executor, progress)
+    tasks = [_partition_task(plan, index, scratch, executor, shuffled) for index in range(plan.n_partitions)]
     progress.start("evaluate", len(tasks))
     results = executor.map(evaluate_partition, tasks, lambda n: progress.advance("evaluate", n))
     progress.finish("evaluate")
@@ -107,15 +109,44 @@ def evaluate_partitions(plan: Plan, executor: Executor, progress: Progress) -> E
     return Evaluated(states, scratch, executor.description)
 
 
+def _shuffle(plan: Plan, executor: Executor, progress: Progress) -> dict[str, list[RowSlice]]:
+    """The partitions' rows of sources that are not clustered by frame, by `label` and model."""
+    sources = {
+        "label": plan.inputs.labels,
+        **{model: plan.inputs.predictions[model] for model in plan.pending},
+    }
+    unclustered = {key: rows for key, rows in sources.items() if isinstance(rows, UnclusteredRows)}
+    if not unclustered:
+        return {}
+    assert isinstance(executor, DaskExecutor)  # without a cluster such sources are held
+    progress.start("shuffle", len(unclustered))
+    shuffled = {}
+    for key, rows in unclustered.items():
+        # Labels are laid out once for all models, in the folder of the first.
+        run = plan.runs[plan.pending[0] if key == "label" else key]
+        prefix = "input-label" if key == "label" else "input-prediction"
+        shuffled[key] = shuffle_rows(rows, plan.bounds, executor, plan.location, run.run_id, prefix)
+        progress.advance("shuffle")
+    progress.finish("shuffle")
+    return shuffled
+
+
 def _partition_task(
-    plan: Plan, index: int, scratch: Mapping[str, Scratch], executor: Executor, remote: bool
+    plan: Plan,
+    index: int,
+    scratch: Mapping[str, Scratch],
+    executor: Executor,
+    shuffled: Mapping[str, list[RowSlice]],
 ) -> PartitionTask:
     first, last = int(plan.bounds[index]), int(plan.bounds[index + 1])
-    labels = plan.inputs.labels.cut(first, last)
-    predictions = {model: plan.inputs.predictions[model].cut(first, last) for model in plan.pending}
+
+    def slice_of(key: str, rows: RowSource) -> RowSlice:
+        return shuffled[key][index] if key in shuffled else rows.cut(first, last)
+
+    labels = slice_of("label", plan.inputs.labels)
+    predictions = {model: slice_of(model, plan.inputs.predictions[model]) for model in plan.pending}
     runs = {model: plan.runs[model] for model in plan.pending}
-    if remote:
-        # Labels are staged once for all models, in the folder of the first.
+    if executor.description != "none":
         shared = next(iter(runs.values())).run_id
         labels = stage(labels, plan.location, shared, f"input-label-{index:05d}")
         predictions = {

@@ -191,6 +191,8 @@ class CoMoments:
         high = np.full(rows.n_scopes, -np.inf)
 
         def of_rows(listed: Array, y: Array, n_columns: int) -> KeyedMoments:
+            if not len(listed):
+                return KeyedMoments.zero(n_columns)
             n, moments, extremes = _moments(
                 x, y, cell, bins, control, listed, n_cells, n_control, centre, n_columns > 1
             )

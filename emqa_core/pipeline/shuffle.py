@@ -1,0 +1,136 @@
+"""Rows that are not clustered by frame are brought together by Dask's own shuffle, once, before the stages.
+
+Dask's peer-to-peer shuffle keeps rows on the workers' disks, so that its memory does not grow with the
+source. Each row is sent by the partition of its frame; the partitions' rows are then left beside the output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from emqa_core.errors import ClusterError
+from emqa_core.objects import Array
+from emqa_core.pipeline.execute import DaskExecutor
+from emqa_core.pipeline.inputs import HeldSlice, RowSlice, UnclusteredRows
+from emqa_core.pipeline.rows import combined, frame_of_rows
+from emqa_core.pipeline.staging import StagedSlice
+from emqa_core.storage.location import Location
+from emqa_core.storage.staged_tables import write_staged
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PARTITION = "__partition"
+_ROWS_PER_READ = 500_000
+
+
+@dataclass(frozen=True)
+class _Destination:
+    """Where shuffled rows are left, and the columns they have."""
+
+    location: Location
+    run_id: str
+    prefix: str
+    schema: pa.Schema
+
+
+def shuffle_rows(
+    rows: UnclusteredRows,
+    bounds: Array,
+    executor: DaskExecutor,
+    location: Location,
+    run_id: str,
+    prefix: str,
+) -> list[RowSlice]:
+    """The rows of each partition, left beside the output; unchecked. bounds (P + 1,) as in the plan.
+
+    Rows of unknown frames go with the first partition, whose worker puts them into quarantine. Raises
+    ClusterError when a row was lost on the way.
+    """
+    import dask.dataframe as dd
+
+    schema = _plain_schema(rows.source.schema)
+    target = _Destination(location, run_id, prefix, schema)
+    n_partitions = len(bounds) - 1
+    groups = _stretches(rows)
+    meta = _as_pandas(schema.empty_table()).assign(**{_PARTITION: np.zeros(0, np.int64)})
+    read = dd.from_map(_read, groups, rows=rows, bounds=bounds, schema=schema, meta=meta)
+    shuffled = read.shuffle(on=_PARTITION, npartitions=min(n_partitions, max(len(groups), 1)))
+    counted = shuffled.map_partitions(
+        _write, target, meta={_PARTITION: np.int64, "n": np.int64}, enforce_metadata=False
+    )
+    written = executor.client.compute(counted, sync=True)
+    n_written = int(written["n"].sum())
+    if n_written != rows.n_rows:
+        raise ClusterError(
+            "the shuffle lost rows",
+            expected=f"{rows.n_rows:,}",
+            found=f"{n_written:,}",
+            next_step="run again",
+        )
+    filled = set(written[_PARTITION].tolist())
+    return [
+        StagedSlice(location, run_id, _name(prefix, index), is_checked=False)
+        if index in filled
+        else HeldSlice(schema.empty_table())
+        for index in range(n_partitions)
+    ]
+
+
+def _stretches(rows: UnclusteredRows) -> list[tuple[int, ...]]:
+    """Row groups that are read together, up to half a million rows each."""
+    stretches: list[tuple[int, ...]] = []
+    held: list[int] = []
+    n_held = 0
+    for index, group in enumerate(rows.source.row_groups):
+        held.append(index)
+        n_held += group.n_rows
+        if n_held >= _ROWS_PER_READ:
+            stretches.append(tuple(held))
+            held, n_held = [], 0
+    return [*stretches, tuple(held)] if held else stretches
+
+
+def _plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Dictionaries as their values: pandas would make categories of them, which differ between partitions."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in schema
+    ]
+    return pa.schema(fields)
+
+
+def _as_pandas(table: pa.Table) -> pd.DataFrame:
+    import pandas as pd
+
+    return table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _read(row_groups: tuple[int, ...], rows: UnclusteredRows, bounds: Array, schema: pa.Schema) -> Any:
+    table = rows.source.read(row_groups).cast(schema)
+    frame = frame_of_rows(combined(table["frame_id"]), rows.frame_ids)
+    partition = np.clip(np.searchsorted(bounds, frame, side="right") - 1, 0, len(bounds) - 2)
+    return _as_pandas(table).assign(**{_PARTITION: partition.astype(np.int64)})
+
+
+def _write(frame: pd.DataFrame, target: _Destination) -> pd.DataFrame:
+    """Leave the rows of each partition in `frame` under its name; how many there were."""
+    import pandas as pd
+
+    counts = {}
+    for partition in np.unique(frame[_PARTITION].to_numpy()).tolist():
+        columns = frame[frame[_PARTITION] == partition].drop(columns=_PARTITION)
+        table = pa.Table.from_pandas(columns, schema=target.schema, preserve_index=False)
+        # Workers send rows in no order; input_index brings it back.
+        table = table.sort_by("input_index").replace_schema_metadata()
+        write_staged(target.location, target.run_id, _name(target.prefix, partition), table)
+        counts[partition] = table.num_rows
+    return pd.DataFrame({_PARTITION: list(counts), "n": list(counts.values())}, dtype=np.int64)
+
+
+def _name(prefix: str, partition: int) -> str:
+    return f"{prefix}-{partition:05d}"
