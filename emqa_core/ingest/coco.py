@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from emqa_core import schema
 from emqa_core.errors import InputError
 from emqa_core.ingest import quarantine
+from emqa_core.ingest.columns import COCO_LAYOUT
 from emqa_core.ingest.json_rows import JsonRows
-from emqa_core.ingest.json_stream import JsonStream
+from emqa_core.ingest.json_stream import Block, JsonStream
 from emqa_core.ingest.quarantine import BadRows
 
 ClassId = int | str
@@ -24,8 +25,8 @@ class CocoLabels:
     """The labels of one or several files of COCO instances."""
 
     def __init__(self, frame_names: Mapping[str, str], label_names: Mapping[str, str]) -> None:
-        self.frames = JsonRows("frame", frame_names, BadRows("frame"))
-        self.labels = JsonRows("label", label_names, BadRows("label"))
+        self.frames = JsonRows("frame", frame_names, BadRows("frame"), COCO_LAYOUT["frame"])
+        self.labels = JsonRows("label", label_names, BadRows("label"), COCO_LAYOUT["label"])
         self.classes: dict[ClassId, str] = {}
 
     def read(self, stream: JsonStream, source: str) -> bool:
@@ -36,7 +37,10 @@ class CocoLabels:
         self.labels.begin(f"{source} (annotations)")
         if stream.peek() == b"[":
             self.labels.begin(source)
-            _add_array(stream, self.labels, must_lack="score", source=source)
+            for block in stream.array(self.labels.decoder):
+                _refuse_results(block, source)
+                self.labels.add(block)
+            self.labels.end()
             stream.end()
             return False
         self.frames.begin(f"{source} (images)")
@@ -137,7 +141,7 @@ def read_results(stream: JsonStream, rows: JsonRows, source: str) -> None:
         for key in stream.read_keys():
             found.append(key)
             if key == "annotations":
-                _add_array(stream, rows, must_have="score", source=source)
+                _add_array(stream, rows)
             else:
                 stream.skip()
         if "annotations" not in found:
@@ -166,26 +170,19 @@ def read_images(stream: JsonStream, rows: JsonRows, source: str) -> None:
     stream.end()
 
 
-def _add_array(
-    stream: JsonStream, rows: JsonRows, *, must_have: str = "", must_lack: str = "", source: str = ""
-) -> None:
-    is_first = True
+def _add_array(stream: JsonStream, rows: JsonRows) -> None:
     for block in stream.array(rows.decoder):
-        if is_first and (must_have or must_lack) and not block.typed:
-            keys = {key for row in block.rows if isinstance(row, dict) for key in row}
-            if must_have and must_have not in keys:
-                raise InputError(
-                    f"{source} is a file of labels, given as predictions",
-                    expected=f"objects with {must_have!r}",
-                    found=", ".join(sorted(keys)),
-                    next_step="give it as --labels",
-                )
-            if must_lack in keys:
-                raise InputError(
-                    f"{source} is a file of predictions, given as labels",
-                    expected="an object with the keys images, annotations and categories",
-                    found=f"an array of objects with {', '.join(sorted(keys))}",
-                    next_step="give it as --predictions",
-                )
-        is_first = False
         rows.add(block)
+    rows.end()
+
+
+def _refuse_results(block: Block, source: str) -> None:
+    """Raise InputError where rows that were given as labels have scores."""
+    keys = set() if block.typed else {key for row in block.rows if isinstance(row, dict) for key in row}
+    if "score" in keys:
+        raise InputError(
+            f"{source} is a file of predictions, given as labels",
+            expected="an object with the keys images, annotations and categories",
+            found=f"an array of objects with {', '.join(sorted(keys))}",
+            next_step="give it as --predictions",
+        )

@@ -94,23 +94,60 @@ COLUMNS: dict[Kind, tuple[InputColumn, ...]] = {
 OBJECT_ID: dict[Kind, str] = {"frame": "frame_id", "label": "label_id", "prediction": "prediction_id"}
 
 
+_ANY_LAYOUT: Mapping[str, str] = {}
+# In COCO's layout these keys decide: a video data set's `frame_id` is a position, its `id` the frame.
+COCO_LAYOUT: dict[Kind, Mapping[str, str]] = {
+    "frame": {"frame_id": "id", "image_uri": "file_name"},
+    "label": {"frame_id": "image_id", "class_id": "category_id", "label_id": "id"},
+    "prediction": {"frame_id": "image_id", "class_id": "category_id"},
+}
+
+
 def content_of(kind: Kind, name: str) -> Content | None:
     """What a canonical column holds; None for a further column."""
     return next((column.content for column in COLUMNS[kind] if column.name == name), None)
 
 
 def canonical_names(
-    kind: Kind, found: Collection[str], mapping: Mapping[str, str], source: str
+    kind: Kind,
+    found: Collection[str],
+    mapping: Mapping[str, str],
+    source: str,
+    layout: Mapping[str, str] = _ANY_LAYOUT,
 ) -> dict[str, str]:
     """Name in the source -> canonical name; further columns keep theirs, columns left out are absent.
 
-    A name in `mapping` (canonical -> source) wins over the canonical name itself, that over an alias.
-    Raises ConfigError for a mapping to no canonical column, InputError for one from a column that is
-    not there or for a further column whose name a mapped one has taken.
+    A name in `mapping` (canonical -> source) wins over one in `layout` (what the format calls a column),
+    that over the canonical name itself, that over an alias. A further column whose name the layout has
+    taken is left out. Raises ConfigError for a mapping to no canonical column, InputError for a further
+    column whose name a mapped one has taken.
     """
-    columns = {column.name: column for column in COLUMNS[kind]}
-    names: dict[str, str] = {}
-    for canonical, name in mapping.items():
+    _check_mapping(kind, mapping)
+    fixed = {canonical: name for canonical, name in layout.items() if name not in mapping.values()}
+    fixed = {canonical: name for canonical, name in fixed.items() if name in found} | dict(mapping)
+    names = {name: canonical for canonical, name in fixed.items() if name in found}
+    for column in _wanted_columns(kind, found, names.values()):
+        for candidate in (column.name, *column.aliases):
+            if candidate in found and candidate not in names and column.name not in fixed:
+                names[candidate] = column.name
+                break
+    taken = set(names.values())
+    for name in found:
+        if name in names or name in LEFT_OUT or (name in fixed and fixed[name] != mapping.get(name)):
+            continue
+        if name in taken:
+            raise InputError(
+                f"{source}: column {name!r} and the mapped columns.{kind}.{name} clash",
+                next_step=f"rename column {name!r} or map it too",
+            )
+        if name not in mapping:
+            names[name] = name
+    return names
+
+
+def _check_mapping(kind: Kind, mapping: Mapping[str, str]) -> None:
+    columns = [column.name for column in COLUMNS[kind]]
+    for canonical in mapping:
         if canonical not in columns:
             near = difflib.get_close_matches(canonical, columns, n=1)
             raise ConfigError(
@@ -118,32 +155,15 @@ def canonical_names(
                 expected=f"one of {', '.join(columns)}",
                 next_step=f"did you mean {near[0]!r}?" if near else "further columns keep their names",
             )
-        if name in found:
-            names[name] = canonical
-    taken = set(names.values())
-    sides = [side for side in columns.values() if side.name in BOX_COLUMNS and kind != "frame"]
-    if all(side.name in taken or {side.name, *side.aliases} & set(found) for side in sides):
-        columns.pop(BOX, None)  # four columns say more than a list
-    elif {BOX, *columns[BOX].aliases} & {*found, *taken}:
-        columns = {name: column for name, column in columns.items() if name not in BOX_COLUMNS}
-    for column in columns.values():
-        if column.name in taken:
-            continue
-        for candidate in (column.name, *column.aliases):
-            if candidate in found and candidate not in names and column.name not in mapping:
-                names[candidate] = column.name
-                taken.add(column.name)
-                break
-    for name in found:
-        if name in names or name in LEFT_OUT:
-            continue
-        if name in taken:
-            raise InputError(
-                f"{source}: column {name!r} and the mapped columns.{kind}.{name} clash",
-                next_step=f"rename column {name!r} or map it too",
-            )
-        names[name] = name
-    return names
+
+
+def _wanted_columns(kind: Kind, found: Collection[str], taken: Collection[str]) -> list[InputColumn]:
+    """The columns to look for: a box as four columns, or else as one, not as both."""
+    sides = [column for column in COLUMNS[kind] if column.name in BOX_COLUMNS and kind != "frame"]
+    has_sides = all(side.name in taken or {side.name, *side.aliases} & set(found) for side in sides)
+    has_box = BOX in taken or (not has_sides and {BOX, "bbox"} & set(found))
+    passed = {BOX} if has_sides and BOX not in taken else set(BOX_COLUMNS) if has_box and sides else set()
+    return [column for column in COLUMNS[kind] if column.name not in passed and column.name not in taken]
 
 
 def check_columns(
@@ -180,7 +200,7 @@ def check_columns(
         accepted = " or ".join(repr(name) for name in (column.name, *column.aliases))
         hint = f"add it, or name it with --set columns.{kind}.{column.name}=NAME"
         if column.name == "score":
-            hint = f"is this a file of labels, not of predictions? Else {hint}"
+            hint = f"if it is a file of labels, give it as --labels; else {hint}"
         raise InputError(
             f"{source} has no column {column.name!r}", expected=accepted, found=listed, next_step=hint
         )

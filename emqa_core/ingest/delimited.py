@@ -12,7 +12,7 @@ from emqa_core.errors import InputError
 from emqa_core.ingest.arrow_columns import unified
 from emqa_core.ingest.columns import Kind, canonical_names, content_of
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 1 << 20
 _NULLS = ["", "NA", "N/A", "null", "NULL", "None"]  # nan is a number of its own
 _INFERRED = (pa.int64(), pa.float64(), pa.bool_())
 
@@ -73,7 +73,7 @@ def _header(blocks: Iterator[bytes], source: str) -> list[str]:
             break
     if not text.strip():
         raise InputError(f"{source} is empty", expected="a header line", next_step="write the columns' names")
-    first_line = text.lstrip().partition(b"\n")[0]
+    first_line = text.lstrip().partition(b"\n")[0] + b"\n"
     header: list[str] = _read(iter([first_line]), source, {}).column_names
     twice = [name for name in header if header.count(name) > 1]
     if twice:

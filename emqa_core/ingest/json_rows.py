@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from emqa_core.errors import InputError
 from emqa_core.ingest import quarantine
-from emqa_core.ingest.arrow_columns import ARROW_TYPE, complete_table, unified, wrong_type
+from emqa_core.ingest.arrow_columns import ARROW_TYPE, complete_table, unified
 from emqa_core.ingest.columns import (
     BOX,
     BOX_COLUMNS,
@@ -26,16 +26,16 @@ from emqa_core.ingest.columns import (
     Content,
     Kind,
     canonical_names,
-    check_columns,
     content_of,
 )
+from emqa_core.ingest.first_rows import FirstRows
 from emqa_core.ingest.json_stream import Block
 from emqa_core.ingest.json_values import column_of
 from emqa_core.ingest.quarantine import BadRows
 
 _Row = dict[str, Any]
 _SCALARS = (int, float, str, bool)
-_NUMPY = {int: np.int64, float: np.float64, bool: np.bool_}
+_NUMPY = {int: np.int64, float: np.float64}  # not bool: NumPy makes False of None
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,26 @@ class _Field:
     attribute: str
     type: Any  # of a typed row; msgspec.Raw for values that are passed over
 
+    @property
+    def is_required(self) -> bool:
+        """Whether a row without it is bad, so that its block is read loosely."""
+        return self.canonical in ("frame_id", "class_id", "score", BOX, *BOX_COLUMNS)
+
 
 class JsonRows:
     """The rows of one source, gathered block by block over one or several files."""
 
-    def __init__(self, kind: Kind, mapping: Mapping[str, str], bad: BadRows) -> None:
+    def __init__(
+        self, kind: Kind, mapping: Mapping[str, str], bad: BadRows, layout: Mapping[str, str] | None = None
+    ) -> None:
+        """`mapping`, `layout`: as for `canonical_names`."""
         self.kind = kind
         self.bad = bad
         self.n_rows = 0
         self._mapping = mapping
+        self._layout = layout or {}
         self._source = ""
-        self._is_first = True
+        self._first_rows: FirstRows | None = None
         self._seen: dict[str, set[type]] = {}
         self._names: dict[str, str] = {}
         self._chunks: list[tuple[np.ndarray, dict[str, pa.Array]]] = []
@@ -67,23 +76,29 @@ class JsonRows:
     def begin(self, source: str) -> None:
         """The next file; `source` names it in errors."""
         self._source = source
-        self._is_first = True
+        self._first_rows = FirstRows()
 
     def decoder(self) -> msgspec.json.Decoder[Any]:
         """The decoder of the next block: a list of typed rows."""
         return self._decoder
 
     def add(self, block: Block) -> None:
-        """Take in a block. Raises InputError where the file's first block lacks a column altogether."""
+        """Take in a block. Raises InputError where the file's first rows lack a column altogether."""
         arrays = self._typed_arrays(block.rows) if block.typed else None
         if arrays is not None:
             kept = np.arange(self.n_rows, self.n_rows + len(block.rows))
+            self._count_typed(len(block.rows))
         else:
             rows = [self._loosened(row) for row in block.rows] if block.typed else block.rows
             kept, arrays = self._loose_arrays(rows)
         self._chunks.append((kept, arrays))
         self.n_rows += len(block.rows)
-        self._is_first = False
+        if self._first_rows is not None and self._first_rows.are_enough:
+            self._check_first_rows()
+
+    def end(self) -> None:
+        """The file's end. Raises InputError where all its rows lack a column."""
+        self._check_first_rows()
 
     def table(self) -> pa.Table:
         """The input table of the rows that could be read."""
@@ -172,21 +187,17 @@ class JsonRows:
             else:
                 objects.append({})
                 faults[position] = (quarantine.NOT_AN_OBJECT, "row", row)
-        if self._is_first and len(faults) == len(rows):
-            raise InputError(
-                f"{self._source} holds no rows",
-                expected="JSON objects, one for each row",
-                found=quarantine.shown(rows[0]),
-                next_step="check that it is the right file",
-            )
+        if self._first_rows is not None:
+            self._first_rows.count_rows(len(rows), [rows[position] for position in faults])
         self._look_at(objects)
         arrays: dict[str, pa.Array] = {}
         for key, canonical in self._names.items():
             content = content_of(self.kind, canonical)
             values = [row.get(key) for row in objects]
             array, misfits = column_of(content, values)
-            if misfits and self._is_first and len(misfits) == sum(value is not None for value in values):
-                raise wrong_type(self._source, key, content or "text", values[misfits[0]])
+            if self._first_rows is not None:
+                n_values = sum(value is not None for value in values)
+                self._first_rows.count(key, n_values, [values[row] for row in misfits])
             for position in misfits:
                 faults.setdefault(
                     position, (quarantine.misfit_reason(canonical), canonical, values[position])
@@ -217,7 +228,7 @@ class JsonRows:
         for row in rows:
             for key, value in row.items():
                 self._seen.setdefault(key, set()).add(type(value))
-        names = canonical_names(self.kind, self._seen, self._mapping, self._source)
+        names = canonical_names(self.kind, self._seen, self._mapping, self._source, self._layout)
         for key, canonical in self._names.items():
             if names.get(key) != canonical:
                 raise InputError(
@@ -227,11 +238,24 @@ class JsonRows:
                     next_step=f"name the right one under columns.{self.kind}.{canonical}",
                 )
         self._names = names
-        if self._is_first and any(rows):
-            found = {key for row in rows for key in row}
-            canonical_found = {names[key] for key in found if key in names}
-            check_columns(self.kind, found, canonical_found, self._mapping, self._source)
         self._widen()
+        if self._first_rows is not None:
+            self._first_rows.keys.update(key for row in rows for key in row)
+
+    def _check_first_rows(self) -> None:
+        if self._first_rows is not None:
+            self._first_rows.check(self.kind, self._names, self._mapping, self._source)
+            self._first_rows = None
+
+    def _count_typed(self, n_rows: int) -> None:
+        """A typed row has every key that its struct requires, and nothing that does not fit."""
+        if self._first_rows is not None:
+            self._first_rows.count_rows(n_rows)
+            for field in self._fields:
+                if field.canonical is not None:
+                    self._first_rows.count(field.key, n_rows, ())
+                    if field.is_required:
+                        self._first_rows.keys.add(field.key)
 
     def _found(self, row: _Row, canonical: str) -> object:
         return next((row.get(key) for key, name in self._names.items() if name == canonical), None)
@@ -251,8 +275,8 @@ def empty_table(kind: Kind) -> pa.Table:
 def _declaration(field: _Field) -> tuple[Any, ...]:
     if field.type is msgspec.Raw:
         return field.attribute, msgspec.Raw, msgspec.field(default=msgspec.Raw(b"null"))
-    if field.canonical in ("frame_id", "class_id", "score", BOX, *BOX_COLUMNS):
-        return field.attribute, field.type  # a row without it is bad: the block is read loosely
+    if field.is_required:
+        return field.attribute, field.type
     return field.attribute, field.type | None, None
 
 

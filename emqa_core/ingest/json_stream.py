@@ -76,6 +76,8 @@ class JsonStream:
             except json.JSONDecodeError as error:
                 self._fill_or_break(error.msg, text[: error.pos])
                 continue
+            except (RecursionError, ValueError) as error:  # nested too deeply, or a number of 4,300 digits
+                raise self._broken(str(error)) from None
             if length == len(text) and self._fill():
                 continue  # a number may go on in the next block
             self._position += len(text[:length].encode())
@@ -110,21 +112,15 @@ class JsonStream:
         self.take(b"[", "at the start of an array")
         is_first = True
         while self.peek() != b"]":
-            cut, after = self._guess()
-            if is_first:
-                # Nothing is known yet, and reading loosely is slow: a few rows tell what there is.
-                cut, is_first = min(cut, self._position + _FIRST_BYTES), False
-            elif cut > self._position:
-                text = b"[" + self._buffer[self._position : cut] + b"]"
-                try:
-                    rows = decode().decode(text)
-                except msgspec.DecodeError:
-                    pass
-                else:
-                    self._position = after
-                    yield Block(rows, True)
-                    continue
-            yield Block(self._elements(cut - self._position), False)
+            cut = self._last_cut()
+            # Nothing is known before the first rows, and reading loosely is slow: take only a few of them.
+            rows = None if is_first else self._typed(decode(), cut)
+            if rows is None:
+                length = _FIRST_BYTES if is_first else cut - self._position
+                yield Block(self._elements(length), False)
+            else:
+                yield Block(rows, True)
+            is_first = False
         self._position += 1
 
     def end(self) -> None:
@@ -132,21 +128,43 @@ class JsonStream:
         if self.peek():
             raise self._broken("expected the end of the file")
 
-    def _guess(self) -> tuple[int, int]:
-        """(end of the last whole element, start of what follows it), both equal if there is none."""
+    def _last_cut(self) -> int:
+        """Where the last element with another one behind it ends; the position itself if there is none."""
         self._fill_to(_AHEAD_BYTES)
         while True:
-            end = _ARRAY_END.search(self._buffer, self._position)
-            if end:
-                return end.start() + 1, end.end() - 1
             brace = len(self._buffer)
             while (brace := self._buffer.rfind(b"}", self._position, brace)) >= 0:
                 gap = self._buffer[brace + 1 : brace + 64].lstrip(_SPACE)
                 if gap[:1] == b"," and gap[1:].lstrip(_SPACE)[:1] == b"{":
-                    return brace + 1, self._buffer.index(b",", brace) + 1
+                    return brace + 1
             left = len(self._buffer) - self._position
+            if _ARRAY_END.search(self._buffer, self._position):
+                return self._position
             if left > _MAX_VALUE_BYTES or not self._fill_to(2 * left):
-                return self._position, self._position
+                return self._position
+
+    def _typed(self, decoder: msgspec.json.Decoder[Any], cut: int) -> list[Any] | None:
+        """The elements up to the cut, or else up to what looks like the array's end; None if neither is."""
+        rows = self._decoded(decoder, cut)
+        if rows is not None:
+            self._position = self._buffer.index(b",", cut) + 1
+            return rows
+        end = _ARRAY_END.search(self._buffer, self._position)
+        if end is None:
+            return None
+        rows = self._decoded(decoder, end.start() + 1)
+        if rows is not None:
+            self._position = end.end() - 1
+        return rows
+
+    def _decoded(self, decoder: msgspec.json.Decoder[Any], cut: int) -> list[Any] | None:
+        if cut == self._position:
+            return None
+        try:
+            rows: list[Any] = decoder.decode(b"[" + self._buffer[self._position : cut] + b"]")
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return rows
 
     def _elements(self, length: int) -> list[Any]:
         """The elements that start in the next `length` bytes, at least one, read value by value."""
@@ -160,6 +178,8 @@ class JsonStream:
                 except json.JSONDecodeError as error:
                     at, message = error.pos, error.msg
                     break
+                except (RecursionError, ValueError) as error:
+                    raise self._broken(str(error), len(text[:at].encode())) from None
                 at = _skip_space(text, at)
                 if text[at : at + 1] == "]":
                     rows.append(value)

@@ -56,6 +56,8 @@ def scalar_array(values: Sequence[Any]) -> pa.Array:
 def _id(value: Any) -> int | str:
     if isinstance(value, str):
         return value
+    if isinstance(value, int) and not isinstance(value, bool) and not -(1 << 63) <= value < 1 << 63:
+        return str(value)
     return _whole(value)
 
 

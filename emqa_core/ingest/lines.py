@@ -30,6 +30,7 @@ def read_lines(blocks: Iterator[bytes], rows: JsonRows, source: str) -> None:
                 next_step="write or copy the file again",
             ) from None
         _add(rest, rows)
+    rows.end()
 
 
 def _add(text: bytes, rows: JsonRows) -> None:

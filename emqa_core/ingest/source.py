@@ -16,7 +16,7 @@ from emqa_core.errors import InputError
 from emqa_core.ingest.arrow_columns import canonical_table, check_types
 from emqa_core.ingest.class_columns import ClassPairs, classes_of, with_class_names
 from emqa_core.ingest.coco import CocoLabels, read_images, read_results
-from emqa_core.ingest.columns import Kind, content_of
+from emqa_core.ingest.columns import COCO_LAYOUT, Kind, content_of
 from emqa_core.ingest.data_frames import arrow_table, table_digest
 from emqa_core.ingest.delimited import concatenated, ids_from_text, read_csv
 from emqa_core.ingest.files import ContentDigest, Files, combined_digest, format_of, list_files, read_blocks
@@ -170,7 +170,7 @@ def _read_rows(urls: list[str], url: str, kind: Kind, mapping: Mapping[str, str]
     reading = _Reading(files)
     if format_ == "csv":
         return _read_csv_rows(url, urls, kind, mapping, reading, bad)
-    rows = JsonRows(kind, mapping, bad)
+    rows = JsonRows(kind, mapping, bad, COCO_LAYOUT[kind] if format_ == "json" else None)
     for name in urls:
         if format_ == "lines":
             read_lines(reading.blocks(name), rows, name)

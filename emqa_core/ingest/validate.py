@@ -94,6 +94,14 @@ def _changes(ids: pa.Array) -> Mask:
     return np.asarray(differs.to_numpy(zero_copy_only=False))
 
 
+def _ascend(ids: pa.Array) -> bool:
+    """Whether integer ids never descend; of text it is not asked."""
+    if not pa.types.is_integer(ids.type):
+        return False
+    values = ids.to_numpy()
+    return bool((values[1:] >= values[:-1]).all())
+
+
 def _class_faults(table: pa.Table, _: pa.Array | None) -> Iterator[Fault]:
     name = "class_id" if "class_id" in table.column_names else "class_name"
     if table[name].null_count:
@@ -161,11 +169,12 @@ def _repeated_rows(table: pa.Table, kind: Kind, candidates: np.ndarray | None) -
     frames = table["frame_id"]
     if candidates is not None:
         ids, frames = ids.take(pa.array(candidates)), frames.take(pa.array(candidates))
-    ids = ids.combine_chunks()
+    ids, frames = ids.combine_chunks(), frames.combine_chunks()
     if pa.types.is_integer(ids.type):
         values = ids.to_numpy()
-        # Generated ids ascend, and most sources number their rows once through.
-        if (values[1:] > values[:-1]).all():
+        # Generated ids ascend, and most sources number their rows once through or in each frame.
+        ascends = values[1:] > values[:-1]
+        if ascends.all() or (_ascend(frames) and (ascends | _changes(frames)).all()):
             return np.empty(0, np.int64)
         keys = np.sort(values)
         if (keys[1:] != keys[:-1]).all():
