@@ -1,7 +1,7 @@
 """Print the files that are made from code; with --check, fail where one is not current.
 
 docs/tables.md comes from emqa_core/schema.py and the catalogue of quality metrics, configs/default.yaml and
-configs/schema.json from emqa_core/config.py.
+configs/schema.json from emqa_core/config.py, the exit codes in docs/command-line.md from emqa_core/errors.py.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from emqa_core.cli.exits import exit_code_table
 from emqa_core.config import EvaluationConfig
 from emqa_core.config_text import config_schema, config_yaml
 from emqa_core.schema import COMMON, SCHEMA_VERSION, TABLES, Column, TableSchema
 
 ROOT = Path(__file__).resolve().parent.parent
+
+CODES_START, CODES_END = "<!-- exit codes, printed by `make docs` -->", "<!-- end -->"
 
 TABLES_HEAD = f"""\
 # Tables
@@ -75,10 +78,18 @@ def _type_name(arrow_type: pa.DataType) -> str:
     return names.get(str(arrow_type), str(arrow_type))
 
 
+def command_line_text() -> str:
+    """docs/command-line.md: the text as it stands, with the table of exit codes printed anew."""
+    before, start, rest = (ROOT / "docs/command-line.md").read_text(encoding="utf-8").partition(CODES_START)
+    _, end, after = rest.partition(CODES_END)
+    return f"{before}{start}\n\n{exit_code_table()}\n{end}{after}"
+
+
 def main(check: bool) -> int:
     """Write the files, or name those that differ. Returns the exit status."""
     made = {
         "docs/tables.md": tables_text(),
+        "docs/command-line.md": command_line_text(),
         "configs/default.yaml": config_yaml(EvaluationConfig()),
         "configs/schema.json": config_schema(),
     }

@@ -301,7 +301,7 @@ def test_lists_of_runs_and_models():
 
 def test_commands_to_copy_are_not_cut():
     stream = io.StringIO()
-    print_whereabouts(Console(file=stream, width=40), RUN_ID, "/data/my eval")
+    print_whereabouts(Console(file=stream, width=40), [RUN_ID], "/data/my eval")
     text = stream.getvalue()
     assert f"emqa show '/data/my eval' --run {RUN_ID} --metric METRIC --class CLASS\n" in text
     assert f"FROM delta_scan('/data/my eval/metric_importance') WHERE run_id = '{RUN_ID}';\n" in text

@@ -21,13 +21,13 @@ def print_runs(console: Console, rows: Sequence[Row], output: str) -> None:
     """A line per row of the table `run`, in the order given."""
     page = Page(console)
     if not rows:
-        page.line(f"No runs in {output}.")
+        page.verbatim(f"No runs in {output}.")
         return
-    page.line((counted(len(rows), "run"), "bold"), f" in {output}")
+    page.verbatim(f"{counted(len(rows), 'run')} in {output}", "bold")
     page.line()
     id_width = max(len(row["run_id"]) for row in rows)
     room = page.width - len(INDENT) - id_width - 41
-    dataset_width = min(max(len(row["dataset"]) for row in rows), room) if room >= 8 else 0
+    dataset_width = min(max(7, *(len(row["dataset"]) for row in rows)), room) if room >= 8 else 0
     dataset_head = f"  {fit('dataset', dataset_width)}" if dataset_width else ""
     page.line(
         INDENT,
@@ -45,8 +45,8 @@ def print_runs(console: Console, rows: Sequence[Row], output: str) -> None:
     page.verbatim(f"{INDENT}emqa show {output} --run {rows[0]['run_id']}")
 
 
-def print_models(console: Console, runs: Sequence[Run]) -> None:
-    """Runs of several models on the same data, the best first."""
+def print_models(console: Console, runs: Sequence[Run]) -> list[Run]:
+    """Runs of several models on the same data, the best first; returns them in that order."""
     page = Page(console)
     figures = []
     for run in runs:
@@ -74,3 +74,4 @@ def print_models(console: Console, runs: Sequence[Run]) -> None:
             f"{measure(values[1]):>10}{measure(values[2]):>10}{measure(values[3]):>11}",
             f"{measure(values[4]):>8}{measure(values[5]):>7}",
         )
+    return [run for run, _, _ in figures]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -147,8 +148,8 @@ def _print_class(page: Page, c: ClassFigures, name_width: int, bar_width: int) -
     )
 
 
-def print_whereabouts(console: Console, run_id: str, output: str | None) -> None:
-    """Where the tables lie and what to run next."""
+def print_whereabouts(console: Console, run_ids: Sequence[str], output: str | None) -> None:
+    """Where the tables lie and what to run next; of several runs each can be shown."""
     page = Page(console)
     page.heading("Next")
     if output is None:
@@ -157,10 +158,11 @@ def print_whereabouts(console: Console, run_id: str, output: str | None) -> None
     at = shlex.quote(output)
     rows = (
         ("tables", f"{output}  (Delta tables, partitioned by run_id)"),
-        ("one metric", f"emqa show {at} --run {run_id} --metric METRIC --class CLASS"),
+        *(("show", f"emqa show {at} --run {run_id}") for run_id in run_ids if len(run_ids) > 1),
+        ("one metric", f"emqa show {at} --run {run_ids[0]} --metric METRIC --class CLASS"),
         ("all runs", f"emqa runs {at}"),
-        ("Python", f"emqa_core.read_run({output!r}, {run_id!r}).to_pandas('metric_importance')"),
-        ("DuckDB", f"FROM delta_scan('{output}/metric_importance') WHERE run_id = '{run_id}';"),
+        ("Python", f"emqa_core.read_run({output!r}, {run_ids[0]!r}).to_pandas('metric_importance')"),
+        ("DuckDB", f"FROM delta_scan('{output}/metric_importance') WHERE run_id = '{run_ids[0]}';"),
     )
     for name, text in rows:
         page.verbatim(f"{INDENT}{name:<11}{text}")
