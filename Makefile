@@ -33,6 +33,15 @@ setup: .venv/.installed ## install everything into .venv, with the emqa command
 	$(UV) sync --frozen --inexact
 	@touch $@
 
+.PHONY: demo
+demo: export PREFECT_HOME := $(CURDIR)/demo-output/prefect
+demo: export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 60
+demo: setup ## make a data set, run the nightly flow on it, print the result
+	$(BIN)/emqa demo --folder demo-data > /dev/null
+	mkdir -p $(PREFECT_HOME)
+	$(BIN)/python -m flows.nightly --config configs/demo.yaml
+	$(BIN)/emqa show demo-output/tables
+
 .PHONY: test
 test: setup ## every test, the quick ones first
 	$(BIN)/pytest

@@ -42,7 +42,7 @@ def test_every_option_is_printed_with_its_meaning() -> None:
         assert field.description.split()[0] in text
 
 
-@pytest.mark.parametrize("name", ["default", "local", "production"])
+@pytest.mark.parametrize("name", ["default", "local", "demo", "production"])
 def test_configurations_of_the_repository_are_valid(name: str) -> None:
     read_config((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"), name)
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from emqa_core.demo.dataset import DemoPaths, write_demo
 from emqa_core.demo.detector import Detector
-from emqa_core.demo.digits import Digits, draw_digit, inked_part, read_digits
+from emqa_core.demo.digits import STRETCH, Digits, draw_digit, inked_part, read_digits
 from emqa_core.demo.render import LARGEST_PX, SMALLEST_PX, render_frame
 
 
@@ -72,16 +72,19 @@ def test_detector_never_saw_a_pasted_digit() -> None:
     assert set(pasted.value) == set(learned.value) == set(range(10))
 
 
-def test_box_of_a_full_square_is_its_size() -> None:
+def test_box_of_a_full_square_is_what_was_drawn() -> None:
     squares = Digits(np.ones((1, 8, 8)), np.array([7]))
     labels = [label for index in range(40) for label in render_frame(squares, index, seed=0).labels]
-    assert all(label.width == label.height and label.value == 7 for label in labels)
-    sizes = [label.width for label in labels]
-    assert min(sizes) >= SMALLEST_PX
-    assert max(sizes) <= LARGEST_PX
-    # Log-uniform: half of them below the geometric mean.
-    below = np.mean(np.array(sizes) < np.sqrt(SMALLEST_PX * LARGEST_PX))
-    assert below == pytest.approx(0.5, abs=0.1)
+    assert all(label.value == 7 for label in labels)
+    width, height = (np.array([getattr(label, name) for label in labels]) for name in ("width", "height"))
+    side = np.sqrt(width * height)
+    assert side.min() > SMALLEST_PX - 1
+    assert side.max() < LARGEST_PX + 1
+    # Log-uniform: half of them below the geometric mean, and as many slim as wide.
+    assert np.mean(side < np.sqrt(SMALLEST_PX * LARGEST_PX)) == pytest.approx(0.5, abs=0.1)
+    large = side > 30
+    assert np.abs(np.log(height / width)[large]).max() <= 2 * STRETCH + 0.05
+    assert np.mean(height[large] > width[large]) == pytest.approx(0.5, abs=0.15)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +97,7 @@ def test_detector_finds_a_clear_digit_where_it_is(detector: Detector) -> None:
     rng = np.random.default_rng(5)
     right = 0
     for row in range(100):
-        drawn = draw_digit(pasted.ink[row], 48)
+        drawn = draw_digit(pasted.ink[row], 48, 48)
         drawn = drawn[inked_part(drawn, 0.3)]
         grey = 0.3 + 0.01 * rng.standard_normal((240, 320))
         grey[60 : 60 + drawn.shape[0], 100 : 100 + drawn.shape[1]] += 0.5 * drawn

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from emqa_core.demo.digits import Digits, draw_digit, inked_part
+from emqa_core.demo.digits import STRETCH, Digits, draw_digit, inked_part
 
 _BACKGROUND_PX = 24.0  # scale of what is subtracted as background
 _SMALLEST_AREA_PX2 = 20
@@ -83,7 +83,8 @@ def _background(grey: np.ndarray) -> np.ndarray:
 
 def _degraded(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A training digit as a camera might see it, cut out as the detector will cut it out."""
-    drawn = np.pad(draw_digit(ink, int(rng.integers(10, 40))), 4)
+    size, slimness = rng.uniform(10, 50), np.exp(rng.uniform(-STRETCH, STRETCH))
+    drawn = np.pad(draw_digit(ink, round(size * slimness), round(size / slimness)), 4)
     drawn = ndimage.gaussian_filter(drawn, rng.uniform(0.0, 2.5))
     drawn += rng.uniform(0.0, 0.1) * rng.standard_normal(drawn.shape)
     return np.asarray(drawn[inked_part(drawn, _EDGE_SHARE)])

@@ -12,6 +12,9 @@ import numpy as np
 from scipy import ndimage
 
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# How far a digit may be slimmer or wider than handwritten: natural logarithm of the factor on its height, and
+# of the divisor of its width. Without it the shape of a box would betray what it holds.
+STRETCH = 0.2
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,10 @@ def read_digits() -> tuple[Digits, Digits]:
     return Digits(ink[0::2], bundle.target[0::2]), Digits(ink[1::2], bundle.target[1::2])
 
 
-def draw_digit(ink: np.ndarray, size: int) -> np.ndarray:
-    """The digit's ink (8, 8), drawn `size` pixels high: (size, size) float64 in 0..1."""
-    return np.asarray(np.clip(ndimage.zoom(ink, size / 8, order=1, grid_mode=True, mode="nearest"), 0, 1))
+def draw_digit(ink: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The digit's ink (8, 8) at another size: (height, width) float64 in 0..1."""
+    scale = (height / 8, width / 8)
+    return np.asarray(np.clip(ndimage.zoom(ink, scale, order=1, grid_mode=True, mode="nearest"), 0, 1))
 
 
 def inked_part(drawn: np.ndarray, share: float) -> tuple[slice, slice]:

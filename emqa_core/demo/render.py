@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from emqa_core.demo.digits import Digits, draw_digit, inked_part
+from emqa_core.demo.digits import STRETCH, Digits, draw_digit, inked_part
 
 WIDTH_PX, HEIGHT_PX = 320, 240
-SMALLEST_PX, LARGEST_PX = 7, 72
+SMALLEST_PX, LARGEST_PX = 8, 80  # square root of the area that a digit is drawn on
 TEXTURES = ("smooth", "grain", "stripes")
 _INK_EDGE = 0.3  # a digit's box is drawn around the pixels with at least this share of full ink
 
@@ -49,8 +49,8 @@ class RenderedFrame:
 def render_frame(digits: Digits, index: int, seed: int) -> RenderedFrame:
     """The frame of this index: the same for the same seed, whichever others are rendered."""
     rng = np.random.default_rng([seed, index])
-    digit_contrast = round(float(rng.uniform(0.1, 0.65)), 3)
-    blur_px = round(float(rng.uniform(0.0, 3.5)), 2)
+    digit_contrast = round(float(rng.uniform(0.08, 0.7)), 3)
+    blur_px = round(float(rng.uniform(0.0, 4.2)), 2)
     noise_level = round(float(rng.uniform(0.02, 0.05)), 4)
     texture = TEXTURES[int(rng.integers(len(TEXTURES)))]
 
@@ -69,11 +69,12 @@ def _place_digits(digits: Digits, rng: np.random.Generator) -> tuple[np.ndarray,
     """
     ink = np.zeros((HEIGHT_PX, WIDTH_PX))
     labels: list[DigitLabel] = []
-    crowding = rng.uniform(-0.3, 0.7)  # none at all in some frames
+    crowding = rng.uniform(-0.4, 0.7)  # none at all in some frames
     for _ in range(int(rng.integers(2, 13))):
         chosen = int(rng.integers(len(digits)))
-        size = int(np.exp(rng.uniform(np.log(SMALLEST_PX), np.log(LARGEST_PX))))
-        drawn = draw_digit(digits.ink[chosen], size)
+        size = np.exp(rng.uniform(np.log(SMALLEST_PX), np.log(LARGEST_PX)))
+        slimness = np.exp(rng.uniform(-STRETCH, STRETCH))
+        drawn = draw_digit(digits.ink[chosen], round(size * slimness), round(size / slimness))
         patch = drawn[inked_part(drawn, _INK_EDGE)]
         height, width = patch.shape
         beside = labels[int(rng.integers(len(labels)))] if labels and rng.random() < crowding else None
