@@ -1,7 +1,7 @@
 """Print the files that are made from code; with --check, fail where one is not current.
 
-docs/tables.md comes from emqa_core/schema.py and the catalogue of quality metrics, configs/default.yaml and
-configs/schema.json from emqa_core/config.py, the exit codes in docs/command-line.md from emqa_core/errors.py.
+docs/tables.md comes from emqa_core/schema.py, configs/default.yaml and configs/schema.json from
+emqa_core/config.py, the exit codes in docs/command-line.md from emqa_core/errors.py.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emqa_core.quality.registry import CATALOGUE
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("infra/*.md")])
 
@@ -36,3 +38,10 @@ def _anchors(path: Path) -> set[str]:
     """The anchors that GitHub gives to headings."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_definitions_name_every_metric_of_the_catalogue_and_no_other() -> None:
+    text = (ROOT / "docs/definitions.md").read_text(encoding="utf-8")
+    section = text.split("\n## Quality metrics\n")[1].split("\n**Your own columns**")[0]
+    names = re.findall(r"`((?:object|frame)_\w+|confidence)`", section)
+    assert sorted(set(names) - {"frame"}) == sorted(metric.name for metric in CATALOGUE)
