@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -135,3 +136,28 @@ def dask_processes(
         for worker in workers:
             wait_until(lambda worker=worker: "Registered to" in worker.log.read_text(), worker)  # type: ignore[misc]
         yield DaskProcesses(address, scheduler, workers, tls)
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
+    """A Prefect server with its own home; yields the environment that its clients need."""
+    port = free_port()
+    env = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_CLI_PROMPT": "false",
+    }
+    command = [BIN / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    with running(command, folder / "server.log", env) as server:
+        wait_until(lambda: _is_healthy(port), server, timeout_s=120)
+        yield env
+
+
+def _is_healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

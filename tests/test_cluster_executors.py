@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from emqa_core.pipeline.execute import Executor, InProcessExecutor
 from infra.dask.make_certificates import make_certificates
 from tests import cluster_tasks
 from tests.cluster_tasks import Nap
+from tests.data import ROOT
 from tests.processes import DaskProcesses, Process, dask_processes, free_port
 
 pytestmark = pytest.mark.cluster
@@ -264,3 +267,22 @@ def test_an_unknown_address_is_refused() -> None:
         open_executor(ClusterConfig(address="ssh://host")),
     ):
         pass
+
+
+def test_a_script_without_a_guard_does_not_run_itself_again(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "print('started')\n"
+        "from emqa_core.config import ClusterConfig\n"
+        "from emqa_core.pipeline.cluster import open_executor\n"
+        "from tests.cluster_tasks import fail_at_three\n"
+        f"config = ClusterConfig(address='local', workers=2, memory_per_worker_mib={MEMORY_MIB})\n"
+        "with open_executor(config) as executor:\n"
+        "    print(executor.map(fail_at_three, range(3)))\n"
+    )
+    command = [sys.executable, script]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "started\n[0, 1, 2]\n"
+    assert done.stderr == ""  # and Dask's log stays off the terminal
