@@ -6,9 +6,7 @@ dies earlier leaves files, and perhaps rows, that no reader counts; the next att
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -17,13 +15,8 @@ from emqa_core.schema import RUN, TABLES
 from emqa_core.storage.delta import commit_table, open_table, remove_rows, run_files, table_schema
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part, partition_location, remove_work, write_part
+from emqa_core.storage.side_by_side import side_by_side
 from emqa_core.storage.stored_columns import stored_schema, union_schema
-
-# Each request to a store far away takes its tens of milliseconds; tables wait for them side by side.
-_THREADS = 6
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def is_committed(location: Location, run_id: str) -> bool:
@@ -40,8 +33,8 @@ def remove_unfinished(location: Location, run_id: str) -> None:
     if not is_committed(location, run_id):
         names = [name for name in TABLES if partition_location(location, name, run_id).exists()]
         # Rows first: a log that names a file which is gone would break readers of the whole table.
-        _for_each(lambda name: remove_rows(location, name, run_id), names)
-        _for_each(lambda name: partition_location(location, name, run_id).remove(), names)
+        side_by_side(lambda name: remove_rows(location, name, run_id), names)
+        side_by_side(lambda name: partition_location(location, name, run_id).remove(), names)
     remove_work(location, run_id)
 
 
@@ -66,13 +59,13 @@ def commit_run(
     missing = sorted(set(parts) - set(stored))
     if missing:
         raise SchemaError(f"table {missing[0]!r} has parts but no schema")
-    opened = dict(zip(stored, _for_each(lambda name: open_table(location, name), stored), strict=True))
+    opened = dict(zip(stored, side_by_side(lambda name: open_table(location, name), stored), strict=True))
     for name, table in opened.items():
         if table is not None:
             union_schema(name, [table_schema(table), stored[name]])
     tables = [name for name in stored if name != RUN.name]
-    _for_each(lambda name: _check_parts(location, name, run_id, parts.get(name, ())), tables)
-    _for_each(
+    side_by_side(lambda name: _check_parts(location, name, run_id, parts.get(name, ())), tables)
+    side_by_side(
         lambda name: commit_table(location, name, run_id, parts.get(name, ()), stored[name], opened[name]),
         tables,
     )
@@ -103,8 +96,3 @@ def _check_parts(location: Location, table_name: str, run_id: str, parts: Sequen
                 found="no file" if found is None else f"{found} bytes",
                 next_step="see that only one process evaluates this run, then start it again",
             )
-
-
-def _for_each(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    with ThreadPoolExecutor(_THREADS) as threads:
-        return list(threads.map(function, items))

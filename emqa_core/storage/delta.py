@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,13 @@ def run_files(table: DeltaTable, run_id: str | None = None) -> list[str]:
     filters = None if run_id is None else [(RUN_ID.name, "=", run_id)]
     uris = table.file_uris(file_pruning_predicate=filters)
     return sorted("/".join(uri.rsplit("/", 2)[-2:]) for uri in uris)
+
+
+def file_sizes(table: DeltaTable, run_id: str | None = None) -> dict[str, int]:
+    """Bytes of the files that `run_files` gives, by path, as the log knows them."""
+    adds = pa.table(table.get_add_actions(flatten=True))
+    sizes = dict(zip(adds["path"].to_pylist(), adds["size_bytes"].to_pylist(), strict=True))
+    return {path: sizes[path] for path in run_files(table, run_id)}
 
 
 def commit_table(
@@ -123,7 +130,9 @@ def _replace_rows(
     union = union_schema(table_name, [present, schema])
     held = run_files(table, run_id)
     names = {"/".join(part.path.rsplit("/", 2)[-2:]): part for part in parts}
-    if union == present and held == sorted(names) and _sizes_agree(table, names):
+    # Files that were written again since must be committed again, unless they are the same.
+    written = {path: part.n_bytes for path, part in names.items()}
+    if union == present and held == sorted(names) and (not held or file_sizes(table, run_id) == written):
         return
     now_ms = time.time_ns() // 1_000_000
     actions = [
@@ -144,12 +153,3 @@ def _replace_rows(
             table.update_incremental()
     except CommitFailedError as error:
         raise _ConflictError(str(error)) from error
-
-
-def _sizes_agree(table: DeltaTable, names: Mapping[str, Part]) -> bool:
-    """Whether the log knows each file with the size it has; overwritten files must be committed anew."""
-    if not names:
-        return True
-    adds = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes"])
-    sizes = dict(zip(adds["path"].to_pylist(), adds["size_bytes"].to_pylist(), strict=True))
-    return all(sizes.get(path) == part.n_bytes for path, part in names.items())

@@ -12,9 +12,11 @@ import pyarrow as pa
 from emqa_core.config import StorageConfig
 from emqa_core.errors import RunNotFoundError, SchemaError
 from emqa_core.schema import RUN, RUN_ID, TABLES
-from emqa_core.storage.delta import open_table, run_files, table_schema
+from emqa_core.storage.delta import file_sizes, open_table, table_schema
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import read_parquet
+from emqa_core.storage.side_by_side import side_by_side
+from emqa_core.storage.store_errors import explain_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +29,17 @@ def list_runs(location: Location) -> pa.Table:
     table = open_table(location, RUN.name)
     if table is None:
         return RUN.arrow().empty_table()
-    rows = [_read_file(location, RUN.name, path, RUN.arrow()) for path in run_files(table)]
-    found = pa.concat_tables([RUN.arrow().empty_table(), *rows]).unify_dictionaries().combine_chunks()
-    return found.sort_by(
-        [("run_date", "descending"), ("finished_at", "descending"), ("run_id", "descending")]
-    )
+    stored = set(table_schema(table).names)
+    with explain_errors(location.child(RUN.name)):
+        # A file for each night: deltalake reads them side by side in a tenth of the time.
+        rows = table.to_pyarrow_table(columns=[name for name in RUN.arrow().names if name in stored])
+    columns = [
+        rows[field.name].cast(field.type) if field.name in stored else pa.nulls(rows.num_rows, field.type)
+        for field in RUN.arrow()
+    ]
+    found = pa.Table.from_arrays(columns, schema=RUN.arrow()).unify_dictionaries().combine_chunks()
+    newest_first = [(name, "descending") for name in ("run_date", "finished_at", "run_id")]
+    return found.sort_by(newest_first)
 
 
 def find_run(location: Location, run: str | None = None) -> str:
@@ -103,10 +111,8 @@ class Run:
                 if column not in stored.names:
                     raise _unknown(f"column in table {name!r}", column, stored.names)
         schema = _memory_schema(name, stored, columns)
-        files = [
-            _read_file(self.location, name, path, schema, keep_absent=columns is not None)
-            for path in run_files(delta, self.run_id)
-        ]
+        sizes = file_sizes(delta, self.run_id)
+        files = _read_files(self.location, name, sizes, schema, keep_absent=columns is not None)
         if not files:
             own = TABLES[name].arrow().names if columns is None else schema.names
             return pa.schema([each for each in schema if each.name in own]).empty_table()
@@ -149,16 +155,21 @@ def _memory_schema(name: str, stored: pa.Schema, columns: Sequence[str] | None) 
     )
 
 
-def _read_file(
-    location: Location, name: str, path: str, schema: pa.Schema, *, keep_absent: bool = True
-) -> pa.Table:
-    """A file of a table by its path within the table, with the run_id that the path says."""
+def _read_files(
+    location: Location, name: str, sizes: Mapping[str, int], schema: pa.Schema, *, keep_absent: bool = True
+) -> list[pa.Table]:
+    """Files of a table by their paths within it, in path order, with the run_id that the path says."""
     in_file = pa.schema([each for each in schema if each.name != RUN_ID.name])
-    rows = read_parquet(location.child(name, path), in_file, keep_absent=keep_absent)
-    if RUN_ID.name not in schema.names:
-        return rows
-    run_id = path.partition("/")[0].partition("=")[2]
-    return rows.add_column(schema.names.index(RUN_ID.name), RUN_ID.field, _constant(run_id, rows.num_rows))
+
+    def read(path: str) -> pa.Table:
+        file = location.child(name, path)
+        rows = read_parquet(file, in_file, n_bytes=sizes[path], keep_absent=keep_absent)
+        if RUN_ID.name not in schema.names:
+            return rows
+        run_id = _constant(path.partition("/")[0].partition("=")[2], rows.num_rows)
+        return rows.add_column(schema.names.index(RUN_ID.name), RUN_ID.field, run_id)
+
+    return side_by_side(read, sizes)
 
 
 def _constant(run_id: str, n_rows: int) -> pa.Array:
