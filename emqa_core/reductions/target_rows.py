@@ -190,7 +190,8 @@ class TargetRows:
             partial=ThresholdRows.of_flags(counts & ~always),
             levels=levels,
             # Whole numbers: ceil of a quotient that is exactly a tenth must not depend on rounding.
-            level=(-(-N_TENTHS * twice_true // objects)).astype(np.uint8),
+            # The minimum guards the kernels' memory against rows with more hits than labels.
+            level=np.minimum(-(-N_TENTHS * twice_true // objects), N_TENTHS).astype(np.uint8),
             y=twice_true / objects,
         )
 

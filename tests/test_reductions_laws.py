@@ -1,0 +1,185 @@
+"""The laws of reductions: 0 + s = s, (a + b) + c = a + (b + c), of(all) = of(part 1) + ... + of(part n)."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emqa_core.analysis.metric_counts import MetricCounts, count_metric
+from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.reductions.binned_counts import FrameSums, GroupCounts
+from emqa_core.reductions.co_moments import CoMoments
+from emqa_core.reductions.distinct_values import DistinctValues
+from emqa_core.reductions.row_sample import RowSample
+from emqa_core.reductions.unit_totals import UnitTotals
+from tests.metric_partitions import Partition, axis_of, random_partition
+
+State = Any
+Reduction = Callable[[Partition], Callable[[Partition], State]]
+
+
+def row_sample(_: Partition) -> Callable[[Partition], RowSample]:
+    return lambda part: RowSample.of(part.predictions.key_hash, {"x": part.prediction_values}, k=10)
+
+
+def distinct_values(_: Partition) -> Callable[[Partition], DistinctValues]:
+    return lambda part: DistinctValues.of(part.counted_values("prediction"), part.counted_values("label"))
+
+
+def distinct_categories(_: Partition) -> Callable[[Partition], DistinctValues]:
+    return lambda part: DistinctValues.of_categories(
+        pa.array([str(value) if value > 0 else None for value in part.prediction_values], pa.string()), None
+    )
+
+
+def whole_units(_: Partition) -> Callable[[Partition], UnitTotals]:
+    return lambda part: UnitTotals.of(part.rows("prediction"), part.frame_hash, whole_units=True)
+
+
+def shared_units(_: Partition) -> Callable[[Partition], UnitTotals]:
+    return lambda part: UnitTotals.of(part.rows("prediction"), part.unit_hash, whole_units=False)
+
+
+def units_of_frames(_: Partition) -> Callable[[Partition], UnitTotals]:
+    return lambda part: UnitTotals.of(part.rows("frame"), part.unit_hash, whole_units=False)
+
+
+def group_counts(whole: Partition) -> Callable[[Partition], GroupCounts]:
+    axis = axis_of(whole, "label")
+    return lambda part: GroupCounts.of(part.rows("label"), axis.bin_of(part.label_values), axis.n_bins)
+
+
+def frame_sums(whole: Partition) -> Callable[[Partition], FrameSums]:
+    axis = axis_of(whole, "prediction")
+    return lambda part: FrameSums.of(
+        part.rows("prediction"), axis.bin_of(part.prediction_values), axis.n_bins
+    )
+
+
+def bin_pairs(whole: Partition) -> Callable[[Partition], BinPairs]:
+    axis = axis_of(whole, "prediction")
+    scopes = np.arange(whole.n_classes + 1)
+    rank = np.tile(np.arange(axis.n_bins, dtype=np.int16), (len(scopes), 1))
+    return lambda part: BinPairs.of(
+        part.rows("prediction"), axis.bin_of(part.prediction_values), scopes, rank
+    )
+
+
+def co_moments(whole: Partition) -> Callable[[Partition], CoMoments]:
+    axis = axis_of(whole, "prediction")
+
+    def of(part: Partition) -> CoMoments:
+        bins = axis.bin_of(part.prediction_values)
+        control = np.where(bins < 0, 1, bins % 2).astype(np.int16)
+        x = part.prediction_values.astype(np.float64)
+        return CoMoments.of(part.rows("prediction"), bins, x, axis.centre, control, 2)
+
+    return of
+
+
+def counts(level: str, target: str) -> Reduction:
+    def reduction(whole: Partition) -> Callable[[Partition], MetricCounts]:
+        axis = axis_of(whole, level)
+        return lambda part: count_metric(
+            axis, level, part.rows(target), part.values(level), (axis, part.values(target))
+        )
+
+    return reduction
+
+
+REDUCTIONS: dict[str, Reduction] = {
+    "RowSample": row_sample,
+    "DistinctValues": distinct_values,
+    "DistinctValues of categories": distinct_categories,
+    "UnitTotals of whole units": whole_units,
+    "UnitTotals of shared units": shared_units,
+    "UnitTotals of frames": units_of_frames,
+    "GroupCounts": group_counts,
+    "FrameSums": frame_sums,
+    "BinPairs": bin_pairs,
+    "CoMoments": co_moments,
+    "MetricCounts of predictions": counts("prediction", "prediction"),
+    "MetricCounts of a frame metric": counts("frame", "label"),
+    "MetricCounts of frames": counts("frame", "frame"),
+}
+
+
+def differences(ours: Any, other: Any, path: str = "") -> list[str]:
+    """Where two states differ: whole numbers at all, others by more than 1e-12 of 1 or of themselves."""
+    if is_dataclass(ours):
+        return [
+            line
+            for field in fields(ours)
+            for line in differences(
+                getattr(ours, field.name), getattr(other, field.name), f"{path}.{field.name}"
+            )
+        ]
+    if isinstance(ours, dict):
+        assert ours.keys() == other.keys()
+        return [line for key in ours for line in differences(ours[key], other[key], f"{path}.{key}")]
+    if isinstance(ours, np.ndarray):
+        if ours.shape != other.shape:
+            return [f"{path}: shape {ours.shape}, {other.shape}"]
+        if ours.dtype.kind == "f":
+            same = np.allclose(ours, other, rtol=1e-12, atol=1e-12, equal_nan=True)
+        else:
+            same = np.array_equal(ours, other)
+        return [] if same else [f"{path}: {ours}, {other}"]
+    return [] if ours == other else [f"{path}: {ours}, {other}"]
+
+
+partitions = st.builds(
+    lambda seed, n_frames, n_classes, n_thresholds: random_partition(
+        np.random.default_rng(seed), n_frames, n_classes, n_thresholds
+    ),
+    st.integers(0, 2**32),
+    st.integers(0, 25),
+    st.integers(1, 3),
+    st.sampled_from([1, 3, 10, 64]),
+)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+@settings(max_examples=25, deadline=None)
+@given(whole=partitions, cuts=st.lists(st.integers(0, 25), max_size=5))
+def test_the_whole_is_the_sum_of_its_parts(name: str, whole: Partition, cuts: list[int]) -> None:
+    of = REDUCTIONS[name](whole)
+    parts = [of(part) for part in whole.cut([min(cut, whole.n_frames) for cut in cuts])]
+    expected = of(whole)
+    assert differences(reduce(add, parts), expected) == []
+    # From the right: associativity.
+    assert differences(reduce(lambda right, left: left + right, reversed(parts)), expected) == []
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+@settings(max_examples=10, deadline=None)
+@given(whole=partitions)
+def test_a_partition_without_frames_changes_nothing(name: str, whole: Partition) -> None:
+    of = REDUCTIONS[name](whole)
+    empty = of(whole.cut([0])[0])
+    state = of(whole)
+    assert differences(empty + state, state) == []
+    assert differences(state + empty, state) == []
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_a_state_survives_the_way_between_processes(name: str) -> None:
+    whole = random_partition(np.random.default_rng(5), 20, 3, 10)
+    state = REDUCTIONS[name](whole)(whole)
+    assert differences(pickle.loads(pickle.dumps(state)), state) == []  # noqa: S301 - our own bytes
+    if isinstance(state, MetricCounts):
+        arrays = state.to_arrays()
+        assert all(isinstance(array, np.ndarray) and array.dtype.kind != "O" for array in arrays.values())
+        assert differences(MetricCounts.from_arrays(arrays), state) == []
+    elif hasattr(state, "to_arrays"):
+        assert differences(type(state).from_arrays("s", state.to_arrays("s")), state) == []
