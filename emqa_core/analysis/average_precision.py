@@ -18,6 +18,9 @@ U64 = np.uint64
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
 VOC07_RECALL_POINTS = np.linspace(0.0, 1.0, 11)
 _EPSILON = np.spacing(1)
+# From here on the radix sort wins: at 250,000 rows it takes a seventh of np.sort's time on a processor
+# with slow compressing stores (Zen 4), where np.sort needs 43 ns a row.
+RADIX_ROWS = 1_000
 
 READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
 READ_U64_2D = types.Array(types.uint64, 2, "C", readonly=True)
@@ -52,20 +55,63 @@ def _order_equal_float32(keys, score):  # type: ignore[no-untyped-def]
         begin = end
 
 
+@njit(types.uint64[::1](READ_F64), cache=True)
+def _pack_keys(score):  # type: ignore[no-untyped-def]
+    """Inverted float32 score in the upper half, position in the lower."""
+    keys = np.empty(score.shape[0], np.uint64)
+    single = np.empty(1, np.float32)
+    bits = single.view(np.uint32)
+    for index in range(score.shape[0]):
+        # -0.0 and 0.0 are one score. A score beyond float32 becomes infinite: one more tie.
+        single[0] = np.float32(score[index] + 0.0)
+        word = bits[0]
+        # Floats order like unsigned integers once the negatives' bits and the others' sign are flipped;
+        # inverted, because the highest score comes first.
+        ascending = ~word if word >> np.uint32(31) else word | np.uint32(0x80000000)
+        keys[index] = (U64(~ascending & np.uint32(0xFFFFFFFF)) << U64(32)) | U64(index)
+    return keys
+
+
+@njit(types.uint64[::1](types.uint64[::1]), cache=True)
+def _radix_sort(keys):  # type: ignore[no-untyped-def]
+    """Stable sort by the upper half, three passes of 11 bits; the lower half ascends already."""
+    n_rows = keys.shape[0]
+    counts = np.zeros((3, 2048), np.int64)
+    for index in range(n_rows):
+        word = keys[index] >> U64(32)
+        counts[0, word & U64(2047)] += 1
+        counts[1, (word >> U64(11)) & U64(2047)] += 1
+        counts[2, word >> U64(22)] += 1
+    other = np.empty_like(keys)
+    for digit in range(3):
+        if counts[digit].max() == n_rows:
+            continue
+        total = 0
+        for bucket in range(2048):
+            count = counts[digit, bucket]
+            counts[digit, bucket] = total
+            total += count
+        shift = U64(32 + 11 * digit)
+        for index in range(n_rows):
+            bucket = (keys[index] >> shift) & U64(2047)
+            other[counts[digit, bucket]] = keys[index]
+            counts[digit, bucket] += 1
+        keys, other = other, keys
+    return keys
+
+
 def order_by_score(score: Array) -> Array:
     """Positions by score descending, ties by position, (n,) uint64."""
     if len(score) >> 32:
         raise ValueError("a score run holds at most 2**32 rows")
-    with np.errstate(over="ignore"):  # an overflow is one more tie
-        bits = score.astype(np.float32).view(np.uint32)
-    # Order of floats as unsigned integers: flip all bits of negatives, the sign bit of the others;
-    # inverted once more because the highest score comes first. -0.0 and 0.0 are one score.
-    bits = np.where(score == 0, np.uint32(0), bits)
-    ascending = np.where(bits >> np.uint32(31), ~bits, bits | np.uint32(0x80000000))
-    keys = ((~ascending).astype(np.uint64) << U64(32)) | np.arange(len(score), dtype=np.uint64)
-    keys.sort()
+    keys = _pack_keys(score)
+    if len(keys) < RADIX_ROWS:
+        keys.sort()
+    else:
+        keys = _radix_sort(keys)
     _order_equal_float32(keys, score)
-    return keys & U64(0xFFFFFFFF)
+    keys &= U64(0xFFFFFFFF)
+    return np.asarray(keys)
 
 
 @njit(
@@ -167,8 +213,9 @@ def _accumulate(  # type: ignore[no-untyped-def]
                 if (wrong[a, index] >> shift) & U64(1):
                     fp += 1
                 elif (right[a, index] >> shift) & U64(1):
-                    envelope[tp] = (tp + 1.0) / ((fp + before[a, index]) + (tp + 1.0) + _EPSILON)
-                    score_of_true[tp] = match_score[index]
+                    if n_points > 0:
+                        envelope[tp] = (tp + 1.0) / ((fp + before[a, index]) + (tp + 1.0) + _EPSILON)
+                        score_of_true[tp] = match_score[index]
                     tp += 1
                 if ends_tie[index]:
                     # F1 = 2 TP / (rows kept + labels), compared without a division.
@@ -186,6 +233,8 @@ def _accumulate(  # type: ignore[no-untyped-def]
                 best[t, a, 1] = best_tp / best_kept
                 best[t, a, 2] = best_tp / positives
                 best[t, a, 3] = 2.0 * best_tp / (best_kept + positives)
+            if n_points == 0:
+                continue
             for index in range(tp - 2, -1, -1):
                 if envelope[index] < envelope[index + 1]:
                     envelope[index] = envelope[index + 1]
@@ -236,8 +285,13 @@ class ClassCurve:
     best: Array
 
 
-def class_curve(run: ScoreRuns, n_positive: Array, n_thresholds: int) -> ClassCurve:
-    """The curve of one class's run; n_positive (A,) int64: labels that count in each area range."""
+def class_curve(
+    run: ScoreRuns, n_positive: Array, n_thresholds: int, recall_points: Array = RECALL_POINTS
+) -> ClassCurve:
+    """The curve of one class's run; n_positive (A,) int64: labels that count in each area range.
+
+    Without recall points only the counts and `best` are computed.
+    """
     order = order_by_score(run.score)
     every = U64((1 << n_thresholds) - 1)
     highest = float(run.score[order[0]]) if len(order) else float("nan")
@@ -249,7 +303,7 @@ def class_curve(run: ScoreRuns, n_positive: Array, n_thresholds: int) -> ClassCu
             highest,
             np.asarray(n_positive, np.int64),
             n_thresholds,
-            RECALL_POINTS,
+            recall_points,
             VOC07_RECALL_POINTS,
         )
     )

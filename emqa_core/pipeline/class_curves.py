@@ -77,7 +77,8 @@ def _pooled_curve(task: ReduceTask) -> ClassCurve:
     n_ranges = task.counts.n_positive.shape[1]
     parts = [run for shard in range(task.n_shards) for run in _read_shard(task, shard)]
     pooled = ScoreRuns.pool(parts, n_ranges)
-    return class_curve(pooled, task.counts.n_positive.sum(axis=0), task.n_thresholds)
+    n_positive = task.counts.n_positive.sum(axis=0)
+    return class_curve(pooled, n_positive, task.n_thresholds, recall_points=np.empty(0))
 
 
 def order_shards(

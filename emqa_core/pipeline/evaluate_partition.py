@@ -146,11 +146,12 @@ def _evaluate_model(
     prediction_ids = combined(side.rows.table["prediction_id"]).cast(pa.string())
     tables = {
         "prediction": prediction_table(
-            side.rows, task.frames, task.classes, matches, outcomes, label_ids,
+            side.rows, task.frames, task.classes, matches, outcomes, prediction_ids, label_ids,
             _arrow_columns(prediction_columns), options,
         ),
         "label": label_table(
-            label_side.rows, task.frames, task.classes, matches, label_outcomes, labels.area, prediction_ids,
+            label_side.rows, task.frames, task.classes, matches, label_outcomes, labels.area, label_ids,
+            prediction_ids,
             _arrow_columns(label_columns), options,
         ),
         "frame": frame_table(
@@ -314,10 +315,10 @@ def _count(
         len(options.iou_thresholds),
         options.score_threshold,
     )
-    together = []
-    for rows, frame in ((outcomes, predictions.frame_of_row()), (label_outcomes, label_frame)):
-        kept = rows.counts_at(options.chosen)
-        together.append(cooccurrence(frame[kept], rows.class_code[kept], predictions.n_frames, n_classes))
+    together = [
+        cooccurrence(rows.frame_start, rows.class_code, rows.counts_at(options.chosen), n_classes)
+        for rows in (outcomes, label_outcomes)
+    ]
     return ClassCounts(n_positive, n_positive_group, by_rank, n_prediction, n_true, n_frames, *together)
 
 

@@ -100,13 +100,14 @@ def prediction_table(
     classes: ClassList,
     matches: Matches,
     outcomes: OutcomeRows,
+    prediction_ids: pa.Array,
     label_ids: pa.Array,
     metrics: Mapping[str, pa.Array],
     options: MatchOptions,
 ) -> pa.Table:
     """Rows of table `prediction` without the common columns."""
     columns = {
-        "prediction_id": _strings(rows.table["prediction_id"]),
+        "prediction_id": prediction_ids,
         **_object_columns(rows, frames, classes, outcomes.class_code),
         "score": combined(rows.table["score"]),
         "outcome": _outcome(outcomes, options.chosen, PREDICTION_OUTCOMES),
@@ -128,6 +129,7 @@ def label_table(
     matches: Matches,
     outcomes: OutcomeRows,
     area: Array,
+    label_ids: pa.Array,
     prediction_ids: pa.Array,
     metrics: Mapping[str, pa.Array],
     options: MatchOptions,
@@ -135,7 +137,7 @@ def label_table(
     """Rows of table `label` without the common columns."""
     table = rows.table
     columns = {
-        "label_id": _strings(table["label_id"]),
+        "label_id": label_ids,
         **_object_columns(rows, frames, classes, outcomes.class_code),
         "area_px2": pa.array(area),
         "is_crowd": combined(table["is_crowd"]),

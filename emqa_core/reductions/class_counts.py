@@ -14,6 +14,7 @@ READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
 READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
 READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
 READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
+READ_BOOL = types.Array(types.boolean, 1, "C", readonly=True)
 READ_U64_2D = types.Array(types.uint64, 2, "C", readonly=True)
 
 
@@ -97,13 +98,34 @@ class ClassCounts:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-def cooccurrence(frame_of_row: Array, class_code: Array, n_frames: int, n_classes: int) -> Array:
-    """Σ over frames of n_class · n_other, (K, K) int64, from the rows given."""
-    import scipy.sparse
+@njit(types.int64[:, ::1](READ_I64, READ_I32, READ_BOOL, types.int64), cache=True)
+def _cooccurrence(frame_start, class_code, counts, n_classes):  # type: ignore[no-untyped-def]
+    total = np.zeros((n_classes, n_classes), np.int64)
+    n_rows = np.zeros(n_classes, np.int64)
+    present = np.empty(n_classes, np.int64)
+    for frame in range(frame_start.shape[0] - 1):
+        n_present = 0
+        for row in range(frame_start[frame], frame_start[frame + 1]):
+            if counts[row]:
+                code = class_code[row]
+                if n_rows[code] == 0:
+                    present[n_present] = code
+                    n_present += 1
+                n_rows[code] += 1
+        for i in range(n_present):
+            for j in range(n_present):
+                total[present[i], present[j]] += n_rows[present[i]] * n_rows[present[j]]
+        for i in range(n_present):
+            n_rows[present[i]] = 0
+    return total
 
-    ones = np.ones(len(class_code), np.int64)
-    per_frame = scipy.sparse.csr_array((ones, (frame_of_row, class_code)), shape=(n_frames, n_classes))
-    return np.asarray((per_frame.T @ per_frame).toarray(), np.int64)
+
+def cooccurrence(frame_start: Array, class_code: Array, counts: Array, n_classes: int) -> Array:
+    """Σ over frames of n_class · n_other of the rows that count, (K, K) int64.
+
+    frame_start (F + 1,) int64, class_code (n,) int32, counts (n,) bool.
+    """
+    return np.asarray(_cooccurrence(frame_start, class_code, counts, n_classes))
 
 
 def count_predictions(
