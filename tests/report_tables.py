@@ -66,7 +66,7 @@ def summary_rows() -> list[dict[str, Any]]:
     return [
         {"measure": "AP", "value": 0.2705, "low": 0.254, "high": 0.2871},
         {"measure": "AP50", "value": 0.4371},
-        {"measure": "APs", "value": None, "reason": "no_labels"},
+        {"measure": "APs", "value": -1.0, "reason": "no_labels"},
         {"measure": "mAP", "value": 0.4371, "low": 0.415, "high": 0.46},
         {"measure": "mAR", "value": 0.64, "reason": "insufficient_support"},
         {"measure": "n_frames", "value": 446.0},

@@ -103,7 +103,7 @@ def test_metrics_are_ranked_per_target_and_confidence_apart():
     assert places == sorted(places)
     assert "confidence (P): importance 0.391, correlation +0.601; ranked apart" in predictions
     assert not re.search(r"^  confidence \(P\) +█", predictions, re.MULTILINE)
-    assert "no more than chance (1): object_center_x (P) 0.002" in predictions
+    assert "not told from chance (1): object_center_x (P) 0.002" in predictions
     assert "- constant_metric: frame_width_px (F)" in predictions
     assert "noise floor, from random numbers: (P) 0.004" in predictions
     assert re.search(r"object_area_px2 \(P\) +█+\S* +0\.142\* +│█+\S* +\+0\.313", predictions)
@@ -130,7 +130,7 @@ def test_all_shows_what_is_no_better_than_chance_in_the_chart():
     text = printed(run_of(), show_all=True)
     assert re.search(r"^  object_center_x \(P\) +▏? +0\.002 ", text, re.MULTILINE)
     assert re.search(r"^  object_random \(P\) ", text, re.MULTILINE)
-    assert "no more than chance" not in text
+    assert "not told from chance" not in text
 
 
 def test_where_nothing_beats_chance_the_report_says_so():
@@ -201,7 +201,7 @@ def test_bins_of_one_value_are_named_by_it_and_empty_ones_have_no_rate():
     shown = performance_by_metric(run, choose_view(run), "frame_label_count")
     assert [r.name for r in shown.ranges] == ["0", "1", "2", "3"]
     assert {r.tpr.value for r in shown.ranges} == {None}
-    assert not shown.has_tpr
+    assert shown.total.tpr.value is None
 
 
 def test_a_categorical_metric_of_predictions_alone_has_no_fnr():
@@ -255,6 +255,7 @@ def test_one_class_at_another_threshold():
     text = printed(run, class_="car", iou_threshold=0.75)
     assert "class car" in text
     assert re.search(r"AP at T = 0\.75 +0\.500", text)
+    assert re.search(r"AP, mean over T +0\.500", text)
     assert "COCO:" not in text
     assert "average 0.225" in text
     assert text.count("Classes") == 0

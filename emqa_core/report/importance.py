@@ -49,7 +49,7 @@ class MetricEffect:
 class Ranking:
     """The metrics of one target by importance, descending.
 
-    `told`: at least not told from chance by a test that says so; `chance`: no more than chance;
+    `told`: above chance, or without a test that says otherwise; `chance`: not told from it;
     `absent`: without a figure, for its reason; `apart`: confidence; `controls`: the random ones.
     """
 

@@ -63,7 +63,7 @@ def _print_ranking(
     if hidden:
         page.paragraph(f"less important ({len(hidden)}): {_listed(hidden)}", "dim")
     if ranking.chance and not show_all:
-        page.paragraph(f"no more than chance ({len(ranking.chance)}): {_listed(ranking.chance)}", "dim")
+        page.paragraph(f"not told from chance ({len(ranking.chance)}): {_listed(ranking.chance)}", "dim")
     for reason in dict.fromkeys(e.reason for e in ranking.absent):
         without = [e for e in ranking.absent if e.reason == reason]
         page.paragraph(f"- {reason or 'no figure'}: {', '.join(e.title for e in without)}", "dim")

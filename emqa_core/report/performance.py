@@ -52,14 +52,6 @@ class MetricPerformance:
     ranges: tuple[RangePerformance, ...]
     total: RangePerformance
 
-    @property
-    def has_tpr(self) -> bool:
-        return self.total.tpr.n > 0
-
-    @property
-    def has_fnr(self) -> bool:
-        return self.total.fnr.n > 0
-
 
 def performance_by_metric(run: Run, view: View, metric: str) -> MetricPerformance:
     """Ten ranges of about equal weight, or all categories. Raises ConfigError for an unknown metric."""

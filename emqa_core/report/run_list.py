@@ -11,7 +11,7 @@ from emqa_core.report.bars import bar
 from emqa_core.report.headline import read_headline
 from emqa_core.report.numbers import count, counted, duration, measure, threshold_text
 from emqa_core.report.page import INDENT, Page, coloured, fit
-from emqa_core.report.view import Row, choose_view
+from emqa_core.report.view import Row, choose_view, held
 
 if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
@@ -49,7 +49,7 @@ def print_models(console: Console, runs: Sequence[Run]) -> list[Run]:
     """Runs of several models on the same data, the best first; returns them in that order."""
     page = Page(console)
     figures = []
-    for run in runs:
+    for run in map(held, runs):
         view = choose_view(run)
         headline = read_headline(run, view)
         values = [figure.value for figure in headline.figures]

@@ -17,7 +17,7 @@ from emqa_core.report.numbers import count, counted, interval, measure, threshol
 from emqa_core.report.page import INDENT, Page, coloured, fit
 from emqa_core.report.performance import performance_by_metric
 from emqa_core.report.performance_chart import print_performance
-from emqa_core.report.view import Row, View, choose_view
+from emqa_core.report.view import Row, View, choose_view, held
 
 if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
@@ -39,7 +39,7 @@ def print_run(
     `metric`: whose performance is charted, default the most important one. `show_all`: every class and
     every metric. Raises ConfigError for a class, threshold or metric that the run does not have.
     """
-    page = Page(console)
+    page, run = Page(console), held(run)
     view = choose_view(run, class_, iou_threshold)
     row = run.row()
     headline = read_headline(run, view)

@@ -6,17 +6,27 @@ import difflib
 import math
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from emqa_core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from emqa_core.storage.runs import Run
+from emqa_core.storage.runs import Run
 
 Row = dict[str, Any]
+_READ: dict[str, list[str] | None] = {
+    "run": None,
+    "summary": None,
+    "class_performance": None,
+    "metric_importance": None,
+    "metric_bin": None,
+    # By far the largest, and its sums over frames are for intervals of its own bins.
+    "metric_performance": [
+        *("metric", "scope", "class_id", "iou_threshold", "resolution", "bin"),
+        *("n_predictions", "n_true_positive", "n_labels", "n_missed"),
+    ],
+}
 SAME_THRESHOLD = 5e-4  # thresholds of a run differ by at least 0.001
 
 
@@ -31,6 +41,11 @@ class View:
     @property
     def scope(self) -> str:
         return "all" if self.class_id is None else "class"
+
+
+def held(run: Run) -> Run:
+    """The run with the tables that a report takes its figures from in memory, each read once."""
+    return Run.in_memory(run.run_id, {name: run.table(name, columns) for name, columns in _READ.items()})
 
 
 def choose_view(run: Run, class_: str | None = None, iou_threshold: float | None = None) -> View:
