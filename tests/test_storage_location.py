@@ -61,6 +61,7 @@ def test_an_unknown_store_or_no_bucket_is_refused(url: str) -> None:
         ("s3://key:hidden@bucket/x", None),
         ("s3://bucket/x", "https://key:hidden@store.example"),
         ("s3://bucket/x", "key:hidden@store.example"),
+        ("abfs://container@account.hidden/x", None),
     ],
 )
 def test_credentials_in_a_url_are_refused_and_not_repeated(

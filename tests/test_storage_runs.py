@@ -10,6 +10,7 @@ from emqa_core.errors import RunNotFoundError, SchemaError
 from emqa_core.schema import DATE, TABLES, TIME
 from emqa_core.storage.location import Location
 from emqa_core.storage.runs import Run, find_run, list_runs, read_run
+from emqa_core.storage.stored_columns import stored_type
 from tests.storage_rows import SIZES, declared_rows, run_row, store_run, write_run_parts
 
 
@@ -85,6 +86,20 @@ def test_reading_writes_nothing(output: Location) -> None:
     list_runs(output)
     run.row()
     assert output.sizes() == before
+
+
+def test_runs_of_an_older_version_have_nulls_where_a_column_is_new(tmp_path: Path) -> None:
+    from deltalake import write_deltalake
+
+    older = run_row("r0").drop_columns(["n_unlisted", "cluster"])
+    plain = pa.schema([field.with_type(stored_type("run", field.name, field.type)) for field in older.schema])
+    write_deltalake(tmp_path / "run", older.cast(plain), partition_by=["run_id"])
+    location = Location.of(tmp_path)
+    assert list_runs(location)["cluster"].to_pylist() == [None]
+    assert read_run(location).table("run").column_names == older.column_names
+    store_run(location, "r1", {})
+    assert sorted(list_runs(location)["cluster"].to_pylist(), key=str) == [None, "cluster 0"]
+    assert read_run(location, "r0").table("run", ["cluster"])["cluster"].to_pylist() == [None]
 
 
 def test_a_run_in_memory_reads_like_a_stored_one(tmp_path: Path) -> None:

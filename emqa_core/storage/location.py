@@ -51,10 +51,11 @@ class Location:
                 f"{scheme}:// is not a store that is known",
                 expected="a local path, s3://, gs:// or abfs://",
             )
-        if "@" in rest.partition("/")[0] and _STORES[scheme] != "abfs":
+        if "@" in rest.partition("/")[0]:
             raise StorageError(
-                f"the {scheme}:// URL carries credentials",
-                next_step="remove them from the URL and give them in the environment",
+                f"the {scheme}:// URL carries an account or credentials before the @",
+                expected=f"{scheme}://bucket/folder",
+                next_step="give them in the environment instead, AZURE_STORAGE_ACCOUNT_NAME for instance",
             )
         store = _STORES[scheme]
         if store == "file":

@@ -29,7 +29,7 @@ _CREDENTIALS = re.compile(
     r"NoCredentials|PartialCredentials|CredentialRetrieval|lacked the necessary privileges|\b40[13] [FU]"
     r"|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied|ExpiredToken"
 )
-_BUCKET = re.compile(r"NoSuchBucket")
+_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist")
 _TLS = re.compile(r"SSLError|CERTIFICATE_VERIFY|certificate|InvalidContentType", re.IGNORECASE)
 _UNREACHABLE = re.compile(
     r"EndpointConnection|ConnectTimeout|ReadTimeout|ConnectionClosed|client error \(Connect\)"
@@ -69,7 +69,7 @@ def reason(error: Exception) -> str:
     text = _COLOUR.sub("", str(error)).strip()
     answer = _XML_REASON.search(text)
     if answer:
-        return ": ".join(filter(None, answer.groups()))
+        return ": ".join(part.strip().splitlines()[0] for part in answer.groups() if part)
     steps = [line.strip().removeprefix("↳").strip() for line in text.splitlines()]
     steps = [step for step in steps if step] or [type(error).__name__]
     # Deltalake tells its errors from the outside in: the last line is the cause.
