@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import resource
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emqa_core import __version__, read_run
+from emqa_core.cli.machine import json_text
 from emqa_core.config import EvaluationConfig, read_config
 from emqa_core.report.headline import COCO_MEASURES
 from tests.coco_files import predictions_json, write_json, write_set
@@ -205,6 +207,48 @@ def test_validate_counts_what_a_run_would_leave_out(
     )
     assert done.code == 0, done.err
     assert done.json["runs"][0]["n_quarantined"] == 2
+
+
+def test_validate_checks_rows_that_only_workers_would_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Parquet stays on storage until a partition is evaluated; the dry run reads it as a worker would."""
+    labels, _ = write_set(tmp_path, n_frames=200)
+    rows: list[dict[str, Any]] = predictions_json(200)
+    rows[7]["image_id"] = 999
+    for row in rows[20:23]:
+        row["category_id"] = 77
+    predictions = write_json(tmp_path / "p.json", rows)
+    tables = tmp_path / "tables"
+    assert emqa(capsys, "convert", "coco", labels, predictions, "--output", tables).code == 0
+    answer = emqa(
+        capsys,
+        *("validate", "--labels", tables / "label.parquet", "--frames", tables / "frame.parquet"),
+        *(
+            "--predictions",
+            tables / "prediction.parquet",
+            "--set",
+            "cluster.partitions=3",
+            "--json",
+            "--quiet",
+        ),
+    )
+    assert answer.code == 0, answer.err
+    found = answer.json
+    assert found["n_partitions"] == 3
+    assert sum(found["n_quarantined"]["prediction:prediction"].values()) == 1
+    assert found["n_unlisted"] == {"prediction": 3}
+    many = emqa(
+        capsys,
+        *("validate", "--labels", tables / "label.parquet", "--frames", tables / "frame.parquet"),
+        *("--predictions", tables / "prediction.parquet", "--set", "max_quarantine_share=0.001", "--quiet"),
+    )
+    assert many.code == 4
+
+
+def test_json_has_no_numbers_that_are_none() -> None:
+    value = {"a": [float("nan"), float("inf"), 0.1], "d": datetime.date(2026, 1, 5), "n": None, "t": "é"}
+    assert json_text(value) == '{"a":[null,null,0.1],"d":"2026-01-05","n":null,"t":"é"}'
 
 
 def test_convert_gives_tables_that_evaluate_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
