@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,7 @@ from emqa_core.analysis.coco_arrays import evaluate_arrays
 from emqa_core.matching.coco import match_coco
 from emqa_core.matching.matches import MatchOptions
 from tests.data import data_folder
-from tests.oracles.coco_tables import frames_of, labels_of, partition_of, predictions_of
+from tests.oracles.coco_tables import frames_of, labels_of, partition_of, predictions_of, read_json
 from tests.oracles.fuzz import N_SETS, FuzzSet, make_set
 from tests.oracles.pycocotools_oracle import (
     AREA_RANGES,
@@ -28,6 +25,7 @@ from tests.oracles.pycocotools_oracle import (
 )
 
 BLOCK = 30
+_read = cache(read_json)
 TOLERANCE = 1e-12
 
 
@@ -173,18 +171,13 @@ REAL = {
 QUICK = ("coco446 yolox_nano", "coco446 fastestdet", "coco_val2014_100", "kidney318")
 
 
-@cache
-def _read(path: Path) -> Any:
-    return json.loads(gzip.decompress(path.read_bytes()))
-
-
 def _real(name: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, tuple[int, ...], dict[str, float]]:
     folder_name, label_file, prediction_file, key = REAL[name]
     folder = data_folder(folder_name)
     coco = _read(folder / f"{label_file}.json.gz")
     results = _read(folder / f"{prediction_file}.json.gz")
     classes = tuple(sorted(category["id"] for category in coco["categories"]))
-    stored = json.loads((folder / "pycocotools.json").read_text())[key]["stats"]
+    stored = _read(folder / "pycocotools.json")[key]["stats"]
     return frames_of(coco), labels_of(coco), predictions_of(coco, results), classes, stored
 
 

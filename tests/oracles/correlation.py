@@ -12,12 +12,14 @@ from scipy import stats
 from tests.oracles.performance_by_metric import Axis, is_null
 
 RESIDUAL_SHARE = 0.01
+CORRELATIONS = ("correlation", "correlation_spearman", "correlation_partial")
 
 
 def correlations(rows: Sequence[Any], axis: Axis, control_axis: Axis | None) -> dict[str, Any]:
     """The correlation columns of metric_importance from rows that have the metric."""
-    names = ("correlation", "correlation_spearman", "correlation_partial")
-    result: dict[str, Any] = {f"{name}{suffix}": None for name in names for suffix in ("", "_low", "_high")}
+    result: dict[str, Any] = {
+        f"{name}{suffix}": None for name in CORRELATIONS for suffix in ("", "_low", "_high")
+    }
     result["correlation_reason"] = None
     if axis.categories is not None:
         return result | {"correlation_reason": "categorical"}
@@ -36,10 +38,10 @@ def correlations(rows: Sequence[Any], axis: Axis, control_axis: Axis | None) -> 
     result |= _with_interval(
         "correlation_spearman", lambda keep: spearman_of_bins(x_bin[keep], y_level[keep]), group
     )
-    return result | _partial(rows, control_axis)
+    return result | _partial(rows, axis, control_axis)
 
 
-def _partial(rows: Sequence[Any], control_axis: Axis | None) -> dict[str, Any]:
+def _partial(rows: Sequence[Any], axis: Axis, control_axis: Axis | None) -> dict[str, Any]:
     """Pearson of what is left of x and y after their means per bin of the control, with its interval."""
     rows = [row for row in rows if not is_null(row.control)]
     if control_axis is None or not rows:
@@ -48,7 +50,7 @@ def _partial(rows: Sequence[Any], control_axis: Axis | None) -> dict[str, Any]:
     y = np.array([row.target_value for row in rows], np.float64)
     group = np.array([row.group for row in rows])
     control_bin = np.array([control_axis.bin_50[control_axis.bin_of(row.control)] for row in rows])
-    if is_function_of(x, control_bin):
+    if axis.metric == control_axis.metric or is_function_of(x, control_bin):
         return {"correlation_reason": "function_of_control"}
     return _with_interval(
         "correlation_partial",
@@ -66,10 +68,9 @@ def is_function_of(x: np.ndarray, control_bin: np.ndarray) -> bool:
 
 
 def without_bin_means(values: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    left = values.copy()
-    for index in np.unique(bins):
-        left[bins == index] -= values[bins == index].mean()
-    return left
+    n = np.bincount(bins)
+    means = np.bincount(bins, weights=values) / np.maximum(n, 1)
+    return values - means[bins]
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
@@ -83,7 +84,12 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
 
 def spearman_of_bins(x_bin: np.ndarray, y_level: np.ndarray) -> float | None:
     """Spearman's r of binned values: Pearson of mid-ranks, which is how SciPy ranks ties."""
-    return pearson(stats.rankdata(x_bin), stats.rankdata(y_level))
+    return pearson(_mid_ranks(x_bin), _mid_ranks(y_level))
+
+
+def _mid_ranks(bins: np.ndarray) -> np.ndarray:
+    n = np.bincount(bins)
+    return (np.cumsum(n) - n + (n + 1) / 2)[bins]
 
 
 def _with_interval(

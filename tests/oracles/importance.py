@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from tests.oracles.correlation import correlations
+from tests.oracles.correlation import CORRELATIONS, correlations
 from tests.oracles.outcome_rows import OutcomeTables, right_column
 from tests.oracles.performance_by_metric import Axis, BinCounts, is_null
 
@@ -44,10 +45,7 @@ def rows_of(
     """The rows of a target in a scope that count at a threshold, those without the metric too."""
     if target == "frame":
         return _frame_rows(tables, metric, class_id, threshold)
-    table = tables.side(target)
-    table = table[~table["ignored"]]
-    if class_id is not None:
-        table = table[table["class_id"] == class_id]
+    table = _counting(tables, target, class_id)
     control = table.get(CONTROL_OF[target], [math.nan] * len(table))
     return [
         Row(frame_id, unit, group, value, control_value, int(right), bool(right), float(right))
@@ -63,14 +61,18 @@ def rows_of(
     ]
 
 
+def _counting(tables: OutcomeTables, side: str, class_id: str | None) -> pd.DataFrame:
+    """Rows of a side that count, of one class or all."""
+    table = tables.side(side)
+    counts = ~table["ignored"]
+    return table[counts if class_id is None else counts & (table["class_id"] == class_id)]
+
+
 def _frame_rows(tables: OutcomeTables, metric: str, class_id: str | None, threshold: float) -> list[Row]:
     n: Counter[str] = Counter()
     true_positives: Counter[str] = Counter()
     for side in ("prediction", "label"):
-        table = tables.side(side)
-        table = table[~table["ignored"]]
-        if class_id is not None:
-            table = table[table["class_id"] == class_id]
+        table = _counting(tables, side, class_id)
         n.update(table["frame_id"])
         if side == "prediction":
             true_positives.update(table.loc[table[right_column(threshold)], "frame_id"])
@@ -214,10 +216,21 @@ def metric_importance_row(
         "reason": None,
     }
     result |= correlations(rows, axis, axes.get(CONTROL_OF[target]))
+    unsupported = _units_that_support_no_interval(at_chosen)
+    if unsupported is not None:
+        result |= {f"{name}_{end}": None for name in CORRELATIONS for end in ("low", "high")}
     result["reason"] = _reason(rows, merged, counts.sum(axis=0))
     if result["reason"] is None:
-        _fill_importance(result, counts, bins, together, target, at_chosen)
+        _fill_importance(result, counts, bins, together, target, unsupported)
     return result
+
+
+def _units_that_support_no_interval(rows: list[Row]) -> str | None:
+    """Why the resampling units of these rows support no interval."""
+    units = Counter(row.unit for row in rows)
+    if units and max(units.values()) / len(rows) > LARGEST_SHARE:
+        return "dominated_by_unit"
+    return "few_units" if len(units) < FEW_UNITS else None
 
 
 def _reason(rows: list[Row], merged: Merged, counts: np.ndarray) -> str | None:
@@ -238,7 +251,7 @@ def _fill_importance(
     bins: list[BinCounts],
     together: BinCounts,
     target: str,
-    at_chosen: list[Row],
+    unsupported: str | None,
 ) -> None:
     whole = information_of(counts.sum(axis=0))
     assert whole.theta is not None
@@ -261,11 +274,10 @@ def _fill_importance(
         "entropy": whole.entropy,
         "p_value": p_value(whole, bins, together, target, counts),
     }
-    units = Counter(row.unit for row in at_chosen)
-    if max(units.values()) / sum(units.values()) > LARGEST_SHARE:
-        result |= {"reason": "dominated_by_unit", "p_value": None}
-    elif len(units) < FEW_UNITS or n_groups < 2:
-        result["reason"] = "few_units"
+    if unsupported is not None or n_groups < 2:
+        result["reason"] = unsupported or "few_units"
+        if unsupported == "dominated_by_unit":
+            result["p_value"] = None
     elif error is None:
         result["reason"] = "insufficient_support"
     else:

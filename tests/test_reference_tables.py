@@ -1,0 +1,245 @@
+"""metric_bin, metric_performance and metric_importance of a run equal the slow reference."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emqa_core import evaluate
+from emqa_core.config import COCO_IOU_THRESHOLDS
+from tests.data import data_folder
+from tests.oracles.coco_tables import frames_of, labels_of, predictions_of, read_json
+from tests.oracles.importance import metric_importance_rows
+from tests.oracles.outcome_rows import OutcomeTables, outcome_tables
+from tests.oracles.performance_by_metric import (
+    Axis,
+    decide_axes,
+    metric_bin_rows,
+    metric_performance_rows,
+)
+from tests.oracles.synthetic import make_data_set
+
+RELATIVE = 1e-9
+# Numbers around 0 that are differences of larger ones.
+ABSOLUTE = 1e-11
+
+SOME_METRICS = (
+    "confidence", "object_area_px2", "object_overlap", "object_random", "frame_random", "frame_label_count",
+    "frame_darkness", "frame_weather", "visibility", "head",
+)  # fmt: skip
+CASES: dict[str, dict[str, Any]] = {
+    # Without crowds the ignored state is the same at every threshold, so that all can be compared.
+    "two thresholds": {
+        "data": {"n_frames": 120},
+        "options": {"iou_threshold": 0.5, "iou_thresholds": [0.5, 0.75]},
+    },
+    "crowds": {
+        "data": {"n_frames": 100, "crowds": True, "seed": 12},
+        "options": {"iou_threshold": 0.6, "iou_thresholds": [0.6]},
+    },
+    "string ids, best_iou, score threshold": {
+        "data": {"n_frames": 90, "string_ids": True, "seed": 13},
+        "options": {
+            "iou_threshold": 0.5,
+            "iou_thresholds": [0.5],
+            "matching": "best_iou",
+            "score_threshold": 0.3,
+            "metrics": SOME_METRICS,
+        },
+    },
+    "units of ten frames": {
+        "data": {"n_frames": 150, "seed": 14},
+        "options": {
+            "iou_threshold": 0.5,
+            "iou_thresholds": [0.5],
+            "resampling_unit": "sequence_id",
+            "metrics": SOME_METRICS,
+        },
+    },
+    "few units": {
+        "data": {"n_frames": 60, "seed": 15},
+        "options": {
+            "iou_threshold": 0.5,
+            "iou_thresholds": [0.5],
+            "resampling_unit": "sequence_id",
+            "metrics": SOME_METRICS,
+        },
+    },
+    "fewer fine bins": {
+        "data": {"n_frames": 100, "seed": 16},
+        "options": {"iou_threshold": 0.5, "iou_thresholds": [0.5], "fine_bins": 80, "metrics": SOME_METRICS},
+    },
+}
+
+
+@cache
+def _case(name: str) -> tuple[Any, OutcomeTables, dict[str, Axis], dict[str, Any]]:
+    case = CASES[name]
+    data = make_data_set(**case["data"])
+    options = case["options"]
+    run = evaluate(frames=data.frames, labels=data.labels, predictions=data.predictions, **options)
+    tables = _outcome_tables(
+        run, data.frames, options["iou_thresholds"], options["iou_threshold"], options.get("resampling_unit")
+    )
+    return run, tables, decide_axes(tables, options.get("fine_bins", 200)), options
+
+
+def _outcome_tables(
+    run: Any, frames: pd.DataFrame, thresholds: list[float], chosen: float, unit: str | None = None
+) -> OutcomeTables:
+    classes = run.table("class_performance").to_pandas()
+    class_ids = classes.loc[classes["scope"] == "class", "class_id"].astype(str).unique()
+    return outcome_tables(
+        _plain(run.table("prediction").to_pandas()),
+        _plain(run.table("label").to_pandas()),
+        _plain(run.table("frame").to_pandas()),
+        classes=class_ids,
+        iou_thresholds=thresholds,
+        chosen=chosen,
+        integer_frame_ids=frames["frame_id"].dtype.kind == "i",
+        resampling_unit=unit or "frame",
+    )
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Categorical and string columns as Python objects, so that nulls and equality are plain."""
+    for name in table.columns:
+        if isinstance(table[name].dtype, pd.CategoricalDtype | pd.StringDtype):
+            table[name] = table[name].astype(object).where(table[name].notna(), None)
+    return table
+
+
+def _by_key(rows: list[dict[str, Any]], keys: tuple[str, ...]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    by_key = {}
+    for row in rows:
+        row = {name: None if _is_null(value) else value for name, value in row.items()}
+        key = tuple(round(row[name], 6) if isinstance(row[name], float) else row[name] for name in keys)
+        assert key not in by_key, f"{key} twice"
+        by_key[key] = row
+    return by_key
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float | np.floating) and math.isnan(value))
+
+
+def _differences(
+    ours: list[dict[str, Any]], expected: list[dict[str, Any]], keys: tuple[str, ...]
+) -> list[str]:
+    """Every difference in words; columns that the reference does not know are not compared."""
+    found, wanted = _by_key(ours, keys), _by_key(expected, keys)
+    differences = [f"missing row {key}" for key in wanted.keys() - found.keys()]
+    differences += [f"unexpected row {key}" for key in found.keys() - wanted.keys()]
+    for key in wanted.keys() & found.keys():
+        for name, value in wanted[key].items():
+            other = found[key][name]
+            if not _equal(other, value):
+                differences.append(f"{key} {name}: {other!r}, reference {value!r}")
+    return sorted(differences)
+
+
+def _equal(ours: Any, expected: Any) -> bool:
+    if ours is None or expected is None:
+        return ours is expected
+    if isinstance(expected, float):
+        return math.isclose(ours, expected, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return bool(ours == expected)
+
+
+def _records(run: Any, name: str) -> list[dict[str, Any]]:
+    return _plain(run.table(name).to_pandas()).to_dict("records")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_metric_bin_equals_the_reference(name: str) -> None:
+    run, tables, axes, _ = _case(name)
+    differences = _differences(_records(run, "metric_bin"), metric_bin_rows(tables, axes), ("metric", "bin"))
+    assert differences == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_metric_performance_equals_the_reference(name: str) -> None:
+    run, tables, axes, options = _case(name)
+    differences = _differences(
+        _records(run, "metric_performance"),
+        metric_performance_rows(tables, axes, options.get("fine_bins", 200)),
+        ("metric", "class_id", "iou_threshold", "resolution", "bin"),
+    )
+    assert differences == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_metric_importance_equals_the_reference(name: str) -> None:
+    run, tables, axes, _ = _case(name)
+    differences = _differences(
+        _records(run, "metric_importance"),
+        metric_importance_rows(tables, axes),
+        ("metric", "level", "target", "class_id", "iou_threshold"),
+    )
+    assert differences == []
+
+
+def test_the_reference_is_compared_on_rows_that_say_something() -> None:
+    run, _, _, _ = _case("two thresholds")
+    rows = _plain(run.table("metric_importance").to_pandas())
+    of_all = rows[(rows["scope"] == "all") & (rows["iou_threshold"] == 0.5)]
+    assert (of_all["importance"] > 0.02).sum() > 5
+    assert of_all["importance_low"].notna().sum() > 20
+    assert (of_all["bias_factor"] > 1).sum() > 5
+    assert of_all["correlation_partial"].notna().sum() > 10
+    assert of_all["is_significant"].notna().sum() > 20
+    assert rows["reason"].notna().any() and rows["correlation_reason"].notna().any()
+    assert set(of_all["level"]) == {"prediction", "label", "frame"}
+    assert set(of_all["target"]) == {"prediction", "label", "frame"}
+    assert (of_all["n_missing"] > 0).any()
+    # Text, boolean and numeric columns of the user's, at each level.
+    assert {"frame_weather", "frame_is_night", "frame_darkness", "visibility", "is_truncated", "head"} <= set(
+        rows["metric"]
+    )
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_real_detections_equal_the_reference() -> None:
+    folder = data_folder("coco446")
+    coco = read_json(folder / "labels.json.gz")
+    frames, labels = frames_of(coco), labels_of(coco)
+    predictions = predictions_of(coco, read_json(folder / "predictions_yolox_nano.json.gz"))
+    classes = ["person", "car", "chair"]
+    run = evaluate(
+        frames=frames,
+        labels=labels,
+        predictions=predictions,
+        classes=classes,
+        iou_threshold=0.5,
+        iou_thresholds=[0.5],
+    )
+    tables = _outcome_tables(run, frames, [0.5], 0.5)
+    axes = decide_axes(tables)
+    assert _differences(_records(run, "metric_bin"), metric_bin_rows(tables, axes), ("metric", "bin")) == []
+    assert (
+        _differences(
+            _records(run, "metric_performance"),
+            metric_performance_rows(tables, axes),
+            ("metric", "class_id", "iou_threshold", "resolution", "bin"),
+        )
+        == []
+    )
+    assert (
+        _differences(
+            _records(run, "metric_importance"),
+            metric_importance_rows(tables, axes),
+            ("metric", "level", "target", "class_id", "iou_threshold"),
+        )
+        == []
+    )
+
+
+def test_thresholds_are_those_of_coco_by_default() -> None:
+    assert tuple(np.linspace(0.5, 0.95, 10)) == COCO_IOU_THRESHOLDS
