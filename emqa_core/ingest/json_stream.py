@@ -23,6 +23,7 @@ _SPACES = re.compile(r"[ \t\r\n]*")
 _FIRST_BYTES = 1 << 12
 _AHEAD_BYTES = 1 << 18
 _MAX_VALUE_BYTES = 256 << 20
+_NUMBER_END = re.compile(r"[ \t\r\n,\]}]")
 _PASSED_OVER = msgspec.json.Decoder(list[msgspec.Raw])
 _parse_value = json.JSONDecoder().raw_decode
 
@@ -78,8 +79,8 @@ class JsonStream:
                 continue
             except (RecursionError, ValueError) as error:  # nested too deeply, or a number of 4,300 digits
                 raise self._broken(str(error)) from None
-            if length == len(text) and self._fill():
-                continue  # a number may go on in the next block
+            if _may_go_on(value) and not _NUMBER_END.search(text, length) and self._fill():
+                continue
             self._position += len(text[:length].encode())
             return value
 
@@ -187,7 +188,7 @@ class JsonStream:
                     break
                 if text[at : at + 1] != ",":
                     message = "expected ',' or ']' after an element"
-                    if at < len(text) and not rows:
+                    if at < len(text) and not rows and not _may_go_on(value):
                         raise self._broken(message, len(text[:at].encode()))
                     break
                 rows.append(value)
@@ -243,6 +244,11 @@ class JsonStream:
             found=f"{message} at byte {self._passed + at:,}, near {around!r}",
             next_step="write or copy the file again",
         )
+
+
+def _may_go_on(value: object) -> bool:
+    """Whether the next block may add to a value that was read: `0.` and `1e` give the number before them."""
+    return isinstance(value, int | float)
 
 
 def _skip_space(text: str, at: int) -> int:

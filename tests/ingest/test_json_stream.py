@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emqa_core.errors import InputError
@@ -43,7 +43,9 @@ def _elements(stream: JsonStream, decoder: msgspec.json.Decoder[Any]) -> list[An
     return found
 
 
+@settings(deadline=None)
 @given(rows, st.integers(1, 60), st.sampled_from([None, 1]), st.sampled_from(["", " ", "\n"]))
+@example([1.5, 20.25], 3, None, "")  # type: ignore[list-item]
 @example([{"a": "}, {"}, {"b": [{}, {}]}], 7, None, "")
 def test_an_array_of_anything_comes_back(
     expected: list[dict[str, Any]], size: int, indent: int | None, around: str
@@ -55,6 +57,7 @@ def test_an_array_of_anything_comes_back(
     assert repr(found) == repr(expected)  # repr: NaN is not equal to itself
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.builds(dict, a=st.integers(0, 9), b=st.text(max_size=5)), max_size=300), st.integers(20, 900)
 )
@@ -72,7 +75,9 @@ def test_most_rows_of_a_long_array_are_typed() -> None:
     assert 0 < n_loose < 300
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=6), rows | values, max_size=4), st.integers(1, 40))
+@example({"a": 0.5}, 8)  # the first block ends after "0."
 def test_an_object_is_walked_key_by_key(expected: dict[str, Any], size: int) -> None:
     read = {}
     stream = JsonStream(_blocks(json.dumps(expected), size), "file")
@@ -90,6 +95,7 @@ def test_a_byte_order_mark_is_passed() -> None:
     assert JsonStream(iter([b"\xef", b"\xbb\xbf", b"[1]"]), "file").value() == [1]
 
 
+@settings(deadline=None)
 @given(rows.filter(bool), st.data())
 def test_a_cut_array_is_an_error(expected: list[dict[str, Any]], data: st.DataObject) -> None:
     text = json.dumps(expected, ensure_ascii=True)

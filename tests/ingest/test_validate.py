@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqa_core.ingest import quarantine as q
@@ -86,6 +86,7 @@ row = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(row, max_size=40), st.randoms(use_true_random=False))
 def test_any_rows_are_told_apart_as_a_loop_tells_them(rows: list[dict[str, Any]], random: Any) -> None:
     indexes = list(range(len(rows)))
