@@ -75,10 +75,18 @@ def decide_axes(
     return axes
 
 
-def count_tasks(metrics: ChosenMetrics, template: CountTask, n_workers: int) -> list[CountTask]:
+def batches_of(metrics: ChosenMetrics, n_workers: int) -> list[tuple[ChosenMetric, ...]]:
+    """Metrics that are counted and measured together: few enough that their counts fit in memory."""
+    ordered = tuple(metrics)
+    size = METRICS_PER_TASK * n_workers
+    return [ordered[first : first + size] for first in range(0, len(ordered), size)]
+
+
+def count_tasks(metrics: Sequence[ChosenMetric], template: CountTask, n_workers: int) -> list[CountTask]:
     """Tasks by shard of metrics, then by stretch of partitions in order."""
-    ordered = list(metrics)
-    shards = [ordered[i : i + METRICS_PER_TASK] for i in range(0, len(ordered), METRICS_PER_TASK)]
+    shards = [
+        tuple(metrics[first : first + METRICS_PER_TASK]) for first in range(0, len(metrics), METRICS_PER_TASK)
+    ]
     # More stretches than workers need only make more states to add.
     n_stretches = max(1, min(len(template.partitions), -(-2 * n_workers // max(len(shards), 1))))
     n_stretches = 1 if n_workers == 1 else n_stretches
@@ -86,7 +94,7 @@ def count_tasks(metrics: ChosenMetrics, template: CountTask, n_workers: int) -> 
     return [
         replace(
             template,
-            metrics=tuple(shard),
+            metrics=shard,
             partitions=template.partitions[first : first + size],
             parts=template.parts[first : first + size],
         )

@@ -20,9 +20,8 @@ from emqa_core.analysis.nearest_neighbour import nearest_neighbour_information
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
 from emqa_core.pipeline.count_metrics import Key, targets_of
-from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
-from emqa_core.quality.registry import ChosenMetric, ChosenMetrics
+from emqa_core.quality.registry import ChosenMetric
 from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.reductions.unit_totals import UnitTotals
 
@@ -41,7 +40,7 @@ class MeasureTask:
 
 
 def measure_tasks(
-    metrics: ChosenMetrics,
+    metrics: Sequence[ChosenMetric],
     axes: Mapping[str, MetricAxis],
     counts: Mapping[Key, MetricCounts],
     pairs: Mapping[Key, BinPairs],
@@ -68,8 +67,18 @@ def measure_tasks(
     ]
 
 
-def measure(task: MeasureTask) -> tuple[list[MetricMeasures], pa.Table]:
-    """A metric's measures, target by target, and its rows of metric_performance."""
+@dataclass(frozen=True)
+class MeasuredMetric:
+    """One metric's measures, target by target, and its rows of metric_performance and metric_bin."""
+
+    metric: ChosenMetric
+    measures: list[MetricMeasures]
+    performance: pa.Table
+    bins: pa.Table
+
+
+def measure(task: MeasureTask) -> MeasuredMetric:
+    """From the counts of a metric to its numbers; the counts, which are large, end here."""
     config = task.config
     chosen = config.chosen_threshold_index
     measures = [
@@ -91,27 +100,22 @@ def measure(task: MeasureTask) -> tuple[list[MetricMeasures], pa.Table]:
         np.array(config.evaluated_iou_thresholds),
         chosen,
     )
-    return measures, performance
+    bins = metric_bin_table([task.axis], list(task.counts.values()))
+    return MeasuredMetric(task.metric, measures, performance, bins)
 
 
 def metric_tables(
-    tasks: Sequence[MeasureTask], sample: SampleState, executor: Executor
+    measured: Sequence[MeasuredMetric], sample: SampleState, classes: ClassList, config: EvaluationConfig
 ) -> dict[str, pa.Table]:
     """Tables metric_bin, metric_performance and metric_importance without the common columns."""
-    results = executor.map(measure, tasks)
-    config = tasks[0].config if tasks else EvaluationConfig()
-    classes = tasks[0].classes if tasks else ClassList((), ())
-    counts = [state for task in tasks for state in task.counts.values()]
-    estimates = _nearest_neighbour(tasks, sample) if config.nearest_neighbour else None
-    empty = metric_bin_table([], []), metric_importance_table([], classes, np.empty(0), 0)
-    performance = [table for _, table in results]
+    estimates = _nearest_neighbour(measured, sample) if config.nearest_neighbour else None
+    performance = [each.performance for each in measured] or [_no_performance(classes)]
+    bins = [each.bins for each in measured] or [metric_bin_table([], [])]
     return {
-        "metric_bin": metric_bin_table([task.axis for task in tasks], counts) if tasks else empty[0],
-        "metric_performance": pa.concat_tables(performance).unify_dictionaries()
-        if performance
-        else _no_performance(classes),
+        "metric_bin": pa.concat_tables(bins).unify_dictionaries(),
+        "metric_performance": pa.concat_tables(performance).unify_dictionaries(),
         "metric_importance": metric_importance_table(
-            [each for measures, _ in results for each in measures],
+            [measures for each in measured for measures in each.measures],
             classes,
             np.array(config.evaluated_iou_thresholds),
             config.chosen_threshold_index,
@@ -126,16 +130,16 @@ def _no_performance(classes: ClassList) -> pa.Table:
 
 
 def _nearest_neighbour(
-    tasks: Sequence[MeasureTask], sample: SampleState
+    measured: Sequence[MeasuredMetric], sample: SampleState
 ) -> dict[tuple[str, str, str], tuple[float, str | None]]:
     """scikit-learn's estimate on the row sample, for the targets of objects."""
     estimates: dict[tuple[str, str, str], tuple[float, str | None]] = {}
-    for task in tasks:
-        for target, level in targets_of(task.metric):
-            if target not in SIDES or task.metric.is_categorical:
+    for each in measured:
+        for target, level in targets_of(each.metric):
+            if target not in SIDES or each.metric.is_categorical:
                 continue
             columns = sample.samples[target].columns
-            estimates[task.metric.name, level, target] = nearest_neighbour_information(
-                columns[task.metric.name], columns[OUTCOME]
+            estimates[each.metric.name, level, target] = nearest_neighbour_information(
+                columns[each.metric.name], columns[OUTCOME]
             )
     return estimates

@@ -153,10 +153,10 @@ class _Opened:
         size = sum(group.n_bytes for group in self.parquet.row_groups)
         if config.cluster.address != "none":
             return size > config.cluster.hold_below_mib << 20
-        promised = config.cluster.memory_per_worker_mib << 20
-        if size * _HELD_FACTOR > promised:
+        promised, needed = config.cluster.memory_per_worker_mib << 20, size * _HELD_FACTOR
+        if needed > promised:
             raise PlanError(
-                f"{self.name} are not clustered by frame and need about {size * _HELD_FACTOR / 2**30:.1f} GiB",
+                f"{self.name} are not clustered by frame and need about {needed / 2**30:.1f} GiB",
                 expected=f"at most {promised / 2**30:.1f} GiB, what a worker has",
                 next_step="sort the files by frame_id, or run on a cluster, which shuffles them",
             )

@@ -18,12 +18,11 @@ import emqa_core
 from emqa_core import schema
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
-from emqa_core.analysis.metric_counts import MetricCounts
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
 from emqa_core.pipeline.count_metrics import (
     CountTask,
-    Key,
     add_results,
+    batches_of,
     count_pairs_stretch,
     count_stretch,
     count_tasks,
@@ -41,14 +40,13 @@ from emqa_core.pipeline.finalize import (
     reduce_tasks,
 )
 from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
-from emqa_core.pipeline.metric_results import measure_tasks, metric_tables
+from emqa_core.pipeline.metric_results import MeasuredMetric, measure, measure_tasks, metric_tables
 from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
 from emqa_core.pipeline.shuffle import shuffle_rows
 from emqa_core.pipeline.staging import stage
-from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.storage.commit import commit_run, remove_unfinished
 from emqa_core.storage.parts import Part, write_part
 from emqa_core.storage.probe import probe_location
@@ -70,12 +68,10 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Counted:
-    """Bins and counts of every metric of each model; pairs of bins where bins had to be merged."""
+    """The sample that the bins were decided from, and every metric's measures, by model."""
 
     samples: Mapping[str, SampleState]
-    axes: Mapping[str, Mapping[str, MetricAxis]]
-    counts: Mapping[str, Mapping[Key, MetricCounts]]
-    pairs: Mapping[str, Mapping[Key, BinPairs]]
+    measured: Mapping[str, list[MeasuredMetric]]
 
 
 @dataclass(frozen=True)
@@ -201,20 +197,17 @@ def _check_quarantine(plan: Plan, model: str, states: Sequence[PartitionState]) 
 
 
 def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress: Progress) -> Counted:
-    """Decide the bins and count every metric's outcomes in them."""
-    samples: dict[str, SampleState] = {}
-    axes: dict[str, dict[str, MetricAxis]] = {}
-    counts: dict[str, dict[Key, MetricCounts]] = {}
-    pairs: dict[str, dict[Key, BinPairs]] = {}
+    """Decide the bins, count every metric's outcomes in them, and measure what they tell."""
     stored = _stored_axes(plan)
-    progress.start("count", len(plan.pending))
+    samples = {model: combine_samples(evaluated.states[model]) for model in plan.pending}
+    measured: dict[str, list[MeasuredMetric]] = {model: [] for model in plan.pending}
+    progress.start("count", sum(len(plan.metrics[model]) for model in plan.pending))
     for model in plan.pending:
         states, metrics = evaluated.states[model], plan.metrics[model]
-        samples[model] = combine_samples(states)
-        axes[model] = decide_axes(metrics, samples[model], plan.config, stored)
+        axes = decide_axes(metrics, samples[model], plan.config, stored)
         template = CountTask(
             (),
-            axes[model],
+            axes,
             tuple(range(len(states))),
             tuple({part.table: part for part in state.parts} for state in states),
             evaluated.scratch[model],
@@ -222,20 +215,24 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
             plan.config,
             len(plan.classes),
         )
-        tasks = count_tasks(metrics, template, executor.n_workers)
-        counts[model] = add_results(executor.map(count_stretch, tasks))
-        needed = needed_pairs(axes[model], counts[model], plan.config.chosen_threshold_index)
-        second = [
-            replace(task, pairs=needed)
-            for task in tasks
-            if any(
-                (metric.name, target) in needed for metric in task.metrics for target, _ in targets_of(metric)
-            )
-        ]
-        pairs[model] = add_results(executor.map(count_pairs_stretch, second))
-        progress.advance("count")
+        for batch in batches_of(metrics, executor.n_workers):
+            tasks = count_tasks(batch, template, executor.n_workers)
+            counts = add_results(executor.map(count_stretch, tasks))
+            needed = needed_pairs(axes, counts, plan.config.chosen_threshold_index)
+            second = [
+                replace(task, pairs=needed)
+                for task in tasks
+                if any(
+                    (metric.name, target) in needed
+                    for metric in task.metrics
+                    for target, _ in targets_of(metric)
+                )
+            ]
+            pairs = add_results(executor.map(count_pairs_stretch, second))
+            measuring = measure_tasks(batch, axes, counts, pairs, samples[model], plan.classes, plan.config)
+            measured[model] += executor.map(measure, measuring, lambda n: progress.advance("count", n))
     progress.finish("count")
-    return Counted(samples, axes, counts, pairs)
+    return Counted(samples, measured)
 
 
 def _stored_axes(plan: Plan) -> dict[str, MetricAxis]:
@@ -267,19 +264,9 @@ def finalize_tables(
         )
         n_frames = sum(state.n_frames for state in states)
         classes = class_tables(plan, counts, tasks, executor, n_frames)
-        sample = counted.samples[model]
-        measured = measure_tasks(
-            plan.metrics[model],
-            counted.axes[model],
-            counted.counts[model],
-            counted.pairs[model],
-            sample,
-            plan.classes,
-            plan.config,
-        )
         tables = {
             **classes.tables,
-            **metric_tables(measured, sample, executor),
+            **metric_tables(counted.measured[model], counted.samples[model], plan.classes, plan.config),
             "quarantine": quarantine_table(plan, model, states),
         }
         parts[model] = {name: [] for name in (*schema.FACT_TABLES, *tables)}
