@@ -151,10 +151,18 @@ def test_files_are_written_listed_and_removed(output: Location) -> None:
         output.child("a", "one").read_bytes()
 
 
-def test_another_process_s_files_are_seen_at_once(output: Location) -> None:
-    assert output.list() == []
-    copy = pickle.loads(pickle.dumps(output))  # noqa: S301 - our own bytes
-    copy.child("new").write_bytes(b"x")
+def test_another_client_s_files_are_seen_at_once(output: Location) -> None:
+    output.child("old").write_bytes(b"x")
+    assert len(output.list()) == 1
+    # Other settings give a client of its own, as another process has.
+    other = Location(output.url, output.storage.model_copy(update={"timeout_s": 30.0}))
+    other.child("new").write_bytes(b"xy")
+    assert list(output.sizes().values()) == [2, 1]
+    assert output.child("new").size() == 2
+    other.child("new").write_bytes(b"xyz")
+    assert output.child("new").size() == 3
+    other.child("new").remove()
+    assert not output.child("new").exists()
     assert len(output.list()) == 1
 
 

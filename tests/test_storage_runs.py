@@ -8,6 +8,7 @@ import pytest
 
 from emqa_core.errors import RunNotFoundError, SchemaError
 from emqa_core.schema import DATE, TABLES, TIME
+from emqa_core.storage.commit import commit_run
 from emqa_core.storage.location import Location
 from emqa_core.storage.runs import Run, find_run, list_runs, read_run
 from emqa_core.storage.stored_columns import stored_type
@@ -56,6 +57,8 @@ def test_a_run_that_is_not_there_names_those_that_are(nights: Location) -> None:
     with pytest.raises(RunNotFoundError) as caught:
         find_run(nights, "a-3")
     assert all(run_id in str(caught.value) for run_id in ("a-1", "a-2", "b-1", "c"))
+    with pytest.raises(RunNotFoundError, match="no run '2'"):
+        find_run(nights, "2")
     with pytest.raises(RunNotFoundError, match="2 runs") as caught:
         find_run(nights, "a")
     assert "a-1, a-2" in str(caught.value)
@@ -120,8 +123,12 @@ def test_a_run_in_memory_reads_like_a_stored_one(tmp_path: Path) -> None:
 
 
 def test_parts_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
-    store_run(Location.of(tmp_path), "r1", {"frame": (1, 2, 3, 4)})
-    assert read_run(str(tmp_path)).table("frame")["frame_order"].to_pylist() == [0, 0, 1, 0, 1, 2, 0, 1, 2, 3]
+    location = Location.of(tmp_path)
+    parts = write_run_parts(location, "r1", {"frame": (1, 2, 3, 4)})["frame"]
+    shuffled = [parts[2], parts[0], parts[3], parts[1]]
+    schemas = {"frame": TABLES["frame"].arrow()}
+    commit_run(location, "r1", {"frame": shuffled}, schemas, run_row("r1"))
+    assert read_run(location).table("frame")["frame_order"].to_pylist() == [0, 0, 1, 0, 1, 2, 0, 1, 2, 3]
 
 
 def test_the_row_of_a_run(tmp_path: Path) -> None:
