@@ -12,16 +12,13 @@ import numpy as np
 import pyarrow as pa
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_I64, READ_U8, READ_U64
+
 U64 = np.uint64
 
 SALT_ROW_SAMPLE = 0x51A7_0001
 SALT_GROUP = 0x51A7_0002
 SALT_CONTROL = 0x51A7_0003
-
-_READONLY_U8 = types.Array(types.uint8, 1, "C", readonly=True)
-_READONLY_I32 = types.Array(types.int32, 1, "C", readonly=True)
-_READONLY_I64 = types.Array(types.int64, 1, "C", readonly=True)
-_READONLY_U64 = types.Array(types.uint64, 1, "C", readonly=True)
 
 
 @njit(types.uint64(types.uint64), cache=True, inline="always")
@@ -31,7 +28,7 @@ def _mix(value):  # type: ignore[no-untyped-def]
     return value ^ (value >> U64(31))
 
 
-@njit(types.uint64[::1](_READONLY_I64), cache=True)
+@njit(types.uint64[::1](READ_I64), cache=True)
 def _hash_integers(values):  # type: ignore[no-untyped-def]
     out = np.empty(values.shape[0], np.uint64)
     for row in range(values.shape[0]):
@@ -39,7 +36,7 @@ def _hash_integers(values):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(types.uint64[::1](_READONLY_I64, _READONLY_U8), cache=True)
+@njit(types.uint64[::1](READ_I64, READ_U8), cache=True)
 def _hash_strings(offsets, data):  # type: ignore[no-untyped-def]
     n_rows = offsets.shape[0] - 1
     out = np.empty(n_rows, np.uint64)
@@ -59,7 +56,7 @@ def _hash_strings(offsets, data):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(types.uint64[::1](_READONLY_U64, _READONLY_I64, _READONLY_U64), cache=True)
+@njit(types.uint64[::1](READ_U64, READ_I64, READ_U64), cache=True)
 def _hash_pairs(frame_hash, frame_of_row, object_hash):  # type: ignore[no-untyped-def]
     out = np.empty(object_hash.shape[0], np.uint64)
     for row in range(object_hash.shape[0]):
@@ -67,7 +64,7 @@ def _hash_pairs(frame_hash, frame_of_row, object_hash):  # type: ignore[no-untyp
     return out
 
 
-@njit(types.uint64[::1](_READONLY_U64, types.uint64), cache=True)
+@njit(types.uint64[::1](READ_U64, types.uint64), cache=True)
 def _salted(hashes, salt):  # type: ignore[no-untyped-def]
     out = np.empty(hashes.shape[0], np.uint64)
     for row in range(hashes.shape[0]):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I64, READ_I64_2D, READ_U16, READ_U64, READ_U64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import ScoreRuns
 
@@ -21,14 +22,6 @@ _EPSILON = np.spacing(1)
 # From here on the radix sort wins: at 250,000 rows it takes a seventh of np.sort's time on a processor
 # with slow compressing stores (Zen 4), where np.sort needs 43 ns a row.
 RADIX_ROWS = 1_000
-
-READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
-READ_U64_2D = types.Array(types.uint64, 2, "C", readonly=True)
-READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
-READ_I64_2D = types.Array(types.int64, 2, "C", readonly=True)
-READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
-READ_BOOL = types.Array(types.boolean, 1, "C", readonly=True)
-READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
 
 @njit(types.void(types.uint64[::1], READ_F64), cache=True)

@@ -11,7 +11,6 @@ from emqa_core.matching.coco import match_coco
 from emqa_core.matching.matches import MatchOptions
 from emqa_core.objects import Array, Labels, Predictions
 from emqa_core.reductions.class_counts import count_labels
-from emqa_core.reductions.score_runs import ScoreRuns
 
 
 def evaluate_arrays(
@@ -28,19 +27,7 @@ def evaluate_arrays(
     group = np.zeros(predictions.n_frames, np.uint8)
     for m, max_det in enumerate(options.max_dets):
         matches = match_coco(labels, predictions, n_classes, replace(options, max_dets=(max_det,)))
-        runs = ScoreRuns.of(
-            frame_start=predictions.frame_start,
-            frame_group=group,
-            class_code=predictions.class_code,
-            rank=matches.rank,
-            outside=matches.outside,
-            score=predictions.score,
-            matched_row=matches.matched_row,
-            true_positive=matches.true_positive,
-            matched_ignored=matches.matched_ignored,
-            max_det=max_det,
-            n_classes=n_classes,
-        )
+        runs = matches.score_runs(predictions, group, max_det, n_classes)
         n_positive, _, _ = count_labels(
             labels.class_code,
             matches.label_ignored,

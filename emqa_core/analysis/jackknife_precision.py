@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, types
 
 from emqa_core.analysis.average_precision import RECALL_POINTS, order_by_score
+from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I64, READ_U8, READ_U16, READ_U64, READ_U64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import ScoreRuns
 
@@ -19,14 +20,6 @@ U64 = np.uint64
 N_GROUPS = 20
 MIN_FRAMES = 10  # labels in fewer frames: no interval
 _EPSILON = np.spacing(1)
-
-READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
-READ_U64_2D = types.Array(types.uint64, 2, "C", readonly=True)
-READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
-READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
-READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
-READ_BOOL = types.Array(types.boolean, 1, "C", readonly=True)
-READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
 
 @njit(

@@ -10,13 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from emqa_core.matching.cells import (
-    READ_F64,
-    READ_I32,
-    READ_I64,
-    bucket_rows,
-    sort_cell,
-)
+from emqa_core.kernel_types import READ_F64, READ_I32, READ_I64
+from emqa_core.matching.cells import bucket_rows, sort_cell
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, Labels, Predictions
 

@@ -9,11 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
-READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
-READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
-READ_F64_2D = types.Array(types.float64, 2, "C", readonly=True)
-READ_BOOL = types.Array(types.boolean, 1, "C", readonly=True)
+from emqa_core.kernel_types import READ_F64, READ_I32
 
 INSERTION_SORT_LIMIT = 64  # longer cells: merge sort, so that a dense cell does not cost n²
 

@@ -12,15 +12,8 @@ import numpy as np
 from numba import njit, types
 
 from emqa_core.config import MATCH_EPSILON
-from emqa_core.matching.cells import (
-    READ_BOOL,
-    READ_F64,
-    READ_F64_2D,
-    READ_I32,
-    READ_I64,
-    bucket_rows,
-    sort_cell,
-)
+from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_F64_2D, READ_I32, READ_I64
+from emqa_core.matching.cells import bucket_rows, sort_cell
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Labels, Predictions
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Labels, OutcomeRows, Predictions
+from emqa_core.reductions.score_runs import ScoreRuns
 
 Array = np.ndarray
 
@@ -102,4 +103,22 @@ class Matches:
         found = np.where(is_ignored, np.uint64(0), self.found)
         return OutcomeRows(
             labels.frame_start, frame_group, labels.class_code, found, ignored, labels.key_hash
+        )
+
+    def score_runs(
+        self, predictions: Predictions, frame_group: Array, max_det: int, n_classes: int
+    ) -> ScoreRuns:
+        """What average precision needs of the predictions of rank below max_det."""
+        return ScoreRuns.of(
+            frame_start=predictions.frame_start,
+            frame_group=frame_group,
+            class_code=predictions.class_code,
+            rank=self.rank,
+            outside=self.outside,
+            score=predictions.score,
+            matched_row=self.matched_row,
+            true_positive=self.true_positive,
+            matched_ignored=self.matched_ignored,
+            max_det=max_det,
+            n_classes=n_classes,
         )

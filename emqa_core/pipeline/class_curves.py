@@ -15,8 +15,8 @@ from emqa_core.reductions.class_counts import ClassCounts
 from emqa_core.reductions.score_runs import ScoreRuns
 
 
-def run_name(model: str, partition: int, shard: int) -> str:
-    return f"score-runs-{model}-{partition:05d}-{shard:03d}"
+def run_name(partition: int, shard: int) -> str:
+    return f"score-runs-{partition:05d}-{shard:03d}"
 
 
 def shard_of_classes(n_classes: int, n_shards: int) -> list[list[int]]:
@@ -24,13 +24,13 @@ def shard_of_classes(n_classes: int, n_shards: int) -> list[list[int]]:
     return [list(range(shard, n_classes, n_shards)) for shard in range(n_shards)]
 
 
-def write_runs(scratch: Scratch, runs: ScoreRuns, model: str, partition: int, n_shards: int) -> None:
+def write_runs(scratch: Scratch, runs: ScoreRuns, partition: int, n_shards: int) -> None:
     """Leave a partition's runs for the reducers, one group of arrays per shard."""
     if n_shards == 1:
-        scratch.put(run_name(model, partition, 0), runs.to_arrays())
+        scratch.put(run_name(partition, 0), runs.to_arrays())
         return
     for shard, codes in enumerate(shard_of_classes(runs.n_classes, n_shards)):
-        scratch.put(run_name(model, partition, shard), runs.select(codes).to_arrays())
+        scratch.put(run_name(partition, shard), runs.select(codes).to_arrays())
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ class ReduceTask:
     """One shard of classes of one model. shard None: all classes pooled into one run."""
 
     scratch: Scratch
-    model: str
     n_partitions: int
     n_shards: int
     shard: int | None
@@ -64,7 +63,7 @@ def reduce_classes(task: ReduceTask) -> tuple[list[ClassCurve], list[Array]]:
 
 def _read_shard(task: ReduceTask, shard: int) -> list[ScoreRuns]:
     return [
-        ScoreRuns.from_arrays(task.scratch.get(run_name(task.model, partition, shard)))
+        ScoreRuns.from_arrays(task.scratch.get(run_name(partition, shard)))
         for partition in range(task.n_partitions)
     ]
 

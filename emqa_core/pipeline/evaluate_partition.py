@@ -42,7 +42,6 @@ from emqa_core.quality.compute import (
 )
 from emqa_core.quality.registry import ChosenMetrics
 from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
-from emqa_core.reductions.score_runs import ScoreRuns
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part, write_part
 
@@ -171,20 +170,8 @@ def _evaluate_model(
         frames.unit_hash,
     )
     leave_rows(task.scratch[model], task.index, measured)
-    runs = ScoreRuns.of(
-        frame_start=predictions.frame_start,
-        frame_group=group,
-        class_code=predictions.class_code,
-        rank=matches.rank,
-        outside=matches.outside,
-        score=predictions.score,
-        matched_row=matches.matched_row,
-        true_positive=matches.true_positive,
-        matched_ignored=matches.matched_ignored,
-        max_det=options.max_dets[-1],
-        n_classes=n_classes,
-    )
-    write_runs(task.scratch[model], runs, model, task.index, task.n_shards)
+    runs = matches.score_runs(predictions, group, options.max_dets[-1], n_classes)
+    write_runs(task.scratch[model], runs, task.index, task.n_shards)
     return PartitionState(
         counts,
         parts,

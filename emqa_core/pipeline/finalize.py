@@ -38,14 +38,13 @@ def combine_samples(states: Sequence[PartitionState]) -> SampleState:
 
 
 def reduce_tasks(
-    plan: Plan, model: str, counts: ClassCounts, scratch: Scratch, n_partitions: int, n_shards: int
+    plan: Plan, counts: ClassCounts, scratch: Scratch, n_partitions: int, n_shards: int
 ) -> list[ReduceTask]:
     """One task for each shard of classes, and one for all rows together."""
     shards: list[int | None] = [*range(n_shards), None]
     return [
         ReduceTask(
             scratch,
-            model,
             n_partitions,
             n_shards,
             shard,

@@ -30,8 +30,8 @@ from emqa_core.pipeline.count_metrics import (
     needed_pairs,
     targets_of,
 )
-from emqa_core.pipeline.evaluate_partition import PartitionState, PartitionTask, evaluate_partition
-from emqa_core.pipeline.execute import DaskExecutor, Executor
+from emqa_core.pipeline.evaluate_partition import PartitionState, evaluate_partition
+from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.finalize import (
     class_tables,
     combine_counts,
@@ -39,22 +39,16 @@ from emqa_core.pipeline.finalize import (
     quarantine_table,
     reduce_tasks,
 )
-from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
 from emqa_core.pipeline.metric_results import MeasuredMetric, measure, measure_tasks, metric_tables
 from emqa_core.pipeline.metric_rows import SampleState
+from emqa_core.pipeline.partition_tasks import partition_tasks, scratch_of, shards_of
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
-from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
-from emqa_core.pipeline.shuffle import shuffle_rows
-from emqa_core.pipeline.staging import stage
+from emqa_core.pipeline.scratch import Scratch
 from emqa_core.storage.commit import commit_run, remove_unfinished
 from emqa_core.storage.parts import Part, write_part
 from emqa_core.storage.probe import probe_location
 from emqa_core.storage.runs import Run, read_run
-
-# Scratch of a run without a cluster stays in memory up to this share of what a worker may use.
-_SCRATCH_SHARE = 0.25
-_SCRATCH_BYTES_PER_ROW = 60
 
 
 @dataclass(frozen=True)
@@ -93,9 +87,8 @@ def prepare_output(plan: Plan) -> None:
 def evaluate_partitions(plan: Plan, executor: Executor, progress: Progress) -> Evaluated:
     """Match and measure every partition; the fact tables' parts are written on the way."""
     models = plan.pending
-    scratch = {model: _scratch(plan, executor, plan.runs[model].run_id) for model in models}
-    shuffled = _shuffle(plan, executor, progress)
-    tasks = [_partition_task(plan, index, scratch, executor, shuffled) for index in range(plan.n_partitions)]
+    scratch = {model: scratch_of(plan, executor, plan.runs[model].run_id) for model in models}
+    tasks = partition_tasks(plan, executor, scratch, progress)
     progress.start("evaluate", len(tasks))
     results = executor.map(evaluate_partition, tasks, lambda n: progress.advance("evaluate", n))
     progress.finish("evaluate")
@@ -103,81 +96,6 @@ def evaluate_partitions(plan: Plan, executor: Executor, progress: Progress) -> E
     for model in models:
         _check_quarantine(plan, model, states[model])
     return Evaluated(states, scratch, executor.description)
-
-
-def _shuffle(plan: Plan, executor: Executor, progress: Progress) -> dict[str, list[RowSlice]]:
-    """The partitions' rows of sources that are not clustered by frame, by `label` and model."""
-    sources = {
-        "label": plan.inputs.labels,
-        **{model: plan.inputs.predictions[model] for model in plan.pending},
-    }
-    unclustered = {key: rows for key, rows in sources.items() if isinstance(rows, UnclusteredRows)}
-    if not unclustered:
-        return {}
-    assert isinstance(executor, DaskExecutor)  # without a cluster such sources are held
-    progress.start("shuffle", len(unclustered))
-    shuffled = {}
-    for key, rows in unclustered.items():
-        # Labels are laid out once for all models, in the folder of the first.
-        run = plan.runs[plan.pending[0] if key == "label" else key]
-        prefix = "input-label" if key == "label" else "input-prediction"
-        shuffled[key] = shuffle_rows(rows, plan.bounds, executor, plan.location, run.run_id, prefix)
-        progress.advance("shuffle")
-    progress.finish("shuffle")
-    return shuffled
-
-
-def _partition_task(
-    plan: Plan,
-    index: int,
-    scratch: Mapping[str, Scratch],
-    executor: Executor,
-    shuffled: Mapping[str, list[RowSlice]],
-) -> PartitionTask:
-    first, last = int(plan.bounds[index]), int(plan.bounds[index + 1])
-
-    def slice_of(key: str, rows: RowSource) -> RowSlice:
-        return shuffled[key][index] if key in shuffled else rows.cut(first, last)
-
-    labels = slice_of("label", plan.inputs.labels)
-    predictions = {model: slice_of(model, plan.inputs.predictions[model]) for model in plan.pending}
-    runs = {model: plan.runs[model] for model in plan.pending}
-    if executor.description != "none":
-        shared = next(iter(runs.values())).run_id
-        labels = stage(labels, plan.location, shared, f"input-label-{index:05d}")
-        predictions = {
-            model: stage(rows, plan.location, runs[model].run_id, f"input-prediction-{index:05d}")
-            for model, rows in predictions.items()
-        }
-    return PartitionTask(
-        index,
-        plan.config,
-        plan.inputs.listed,
-        plan.classes,
-        plan.metrics,
-        plan.inputs.frames.slice(first, last - first),
-        labels,
-        predictions,
-        runs,
-        plan.location,
-        scratch,
-        _n_shards(plan, executor),
-    )
-
-
-def _scratch(plan: Plan, executor: Executor, run_id: str) -> Scratch:
-    rows = plan.inputs.labels.n_rows + sum(s.n_rows for s in plan.inputs.predictions.values())
-    budget = plan.config.cluster.memory_per_worker_mib * _SCRATCH_SHARE * 2**20
-    per_row = _SCRATCH_BYTES_PER_ROW + 4 * max(map(len, plan.metrics.values()), default=0)
-    if executor.description == "none" and rows * per_row <= budget:
-        return MemoryScratch()
-    return StoredScratch(plan.location, run_id)
-
-
-def _n_shards(plan: Plan, executor: Executor) -> int:
-    if executor.description == "none":
-        return 1
-    return max(1, min(2 * executor.n_workers, len(plan.classes)))
 
 
 def _check_quarantine(plan: Plan, model: str, states: Sequence[PartitionState]) -> None:
@@ -260,7 +178,7 @@ def finalize_tables(
         states, run = evaluated.states[model], plan.runs[model]
         counts = combine_counts(states)
         tasks = reduce_tasks(
-            plan, model, counts, evaluated.scratch[model], plan.n_partitions, _n_shards(plan, executor)
+            plan, counts, evaluated.scratch[model], plan.n_partitions, shards_of(plan, executor)
         )
         n_frames = sum(state.n_frames for state in states)
         classes = class_tables(plan, counts, tasks, executor, n_frames)

@@ -8,14 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64, READ_U16, READ_U64_2D
 from emqa_core.objects import Array
-
-READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
-READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
-READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
-READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
-READ_BOOL = types.Array(types.boolean, 1, "C", readonly=True)
-READ_U64_2D = types.Array(types.uint64, 2, "C", readonly=True)
 
 
 @njit(

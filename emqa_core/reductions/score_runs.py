@@ -12,13 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_F64, READ_I32, READ_I64, READ_U8, READ_U16
 from emqa_core.objects import Array
-
-READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
-READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
-READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
-READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
-READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
 
 @njit(

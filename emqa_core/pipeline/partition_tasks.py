@@ -1,0 +1,107 @@
+"""The tasks of the evaluate stage: what each partition reads, and where it leaves what.
+
+Rows travel through storage, never through the scheduler: rows that only the driver has are laid out
+beside the output first, rows that are not clustered by frame are shuffled there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from emqa_core.pipeline.evaluate_partition import PartitionTask
+from emqa_core.pipeline.execute import DaskExecutor, Executor
+from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
+from emqa_core.pipeline.plan import Plan
+from emqa_core.pipeline.progress import Progress
+from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
+from emqa_core.pipeline.shuffle import shuffle_rows
+from emqa_core.pipeline.staging import stage
+
+# Scratch of a run without a cluster stays in memory up to this share of what a worker may use.
+_SCRATCH_SHARE = 0.25
+_SCRATCH_BYTES_PER_ROW = 60
+
+
+def partition_tasks(
+    plan: Plan, executor: Executor, scratch: Mapping[str, Scratch], progress: Progress
+) -> list[PartitionTask]:
+    """One task per partition, in order; all that a worker needs and no rows."""
+    shuffled = _shuffle(plan, executor, progress)
+    return [_partition_task(plan, index, scratch, executor, shuffled) for index in range(plan.n_partitions)]
+
+
+def scratch_of(plan: Plan, executor: Executor, run_id: str) -> Scratch:
+    """Memory for a run in this process that fits, else the folder of the run's attempt."""
+    rows = plan.inputs.labels.n_rows + sum(s.n_rows for s in plan.inputs.predictions.values())
+    budget = plan.config.cluster.memory_per_worker_mib * _SCRATCH_SHARE * 2**20
+    per_row = _SCRATCH_BYTES_PER_ROW + 4 * max(map(len, plan.metrics.values()), default=0)
+    if executor.description == "none" and rows * per_row <= budget:
+        return MemoryScratch()
+    return StoredScratch(plan.location, run_id)
+
+
+def shards_of(plan: Plan, executor: Executor) -> int:
+    """Into how many shards of classes the score runs are cut for the reduce."""
+    if executor.description == "none":
+        return 1
+    return max(1, min(2 * executor.n_workers, len(plan.classes)))
+
+
+def _shuffle(plan: Plan, executor: Executor, progress: Progress) -> dict[str, list[RowSlice]]:
+    """The partitions' rows of sources that are not clustered by frame, by `label` and model."""
+    sources = {
+        "label": plan.inputs.labels,
+        **{model: plan.inputs.predictions[model] for model in plan.pending},
+    }
+    unclustered = {key: rows for key, rows in sources.items() if isinstance(rows, UnclusteredRows)}
+    if not unclustered:
+        return {}
+    assert isinstance(executor, DaskExecutor)  # without a cluster such sources are held
+    progress.start("shuffle", len(unclustered))
+    shuffled = {}
+    for key, rows in unclustered.items():
+        # Labels are laid out once for all models, in the folder of the first.
+        run = plan.runs[plan.pending[0] if key == "label" else key]
+        prefix = "input-label" if key == "label" else "input-prediction"
+        shuffled[key] = shuffle_rows(rows, plan.bounds, executor, plan.location, run.run_id, prefix)
+        progress.advance("shuffle")
+    progress.finish("shuffle")
+    return shuffled
+
+
+def _partition_task(
+    plan: Plan,
+    index: int,
+    scratch: Mapping[str, Scratch],
+    executor: Executor,
+    shuffled: Mapping[str, list[RowSlice]],
+) -> PartitionTask:
+    first, last = int(plan.bounds[index]), int(plan.bounds[index + 1])
+
+    def slice_of(key: str, rows: RowSource) -> RowSlice:
+        return shuffled[key][index] if key in shuffled else rows.cut(first, last)
+
+    labels = slice_of("label", plan.inputs.labels)
+    predictions = {model: slice_of(model, plan.inputs.predictions[model]) for model in plan.pending}
+    runs = {model: plan.runs[model] for model in plan.pending}
+    if executor.description != "none":
+        shared = next(iter(runs.values())).run_id
+        labels = stage(labels, plan.location, shared, f"input-label-{index:05d}")
+        predictions = {
+            model: stage(rows, plan.location, runs[model].run_id, f"input-prediction-{index:05d}")
+            for model, rows in predictions.items()
+        }
+    return PartitionTask(
+        index,
+        plan.config,
+        plan.inputs.listed,
+        plan.classes,
+        plan.metrics,
+        plan.inputs.frames.slice(first, last - first),
+        labels,
+        predictions,
+        runs,
+        plan.location,
+        scratch,
+        shards_of(plan, executor),
+    )
