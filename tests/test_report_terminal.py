@@ -295,14 +295,16 @@ def test_lists_of_runs_and_models():
     assert lines[3].endswith("12.3 s")
     assert lines[4].endswith("1 min 15 s")
     stream = io.StringIO()
-    print_models(Console(file=stream, width=80), [run_of(), run_of()])
+    long = run_of(run=[{**run_row(), "model": "a_model_with_quite_a_long_name_of_its_own"}])
+    print_models(Console(file=stream, width=80), [run_of(), long])
+    assert "a_mode" in stream.getvalue()
     assert stream.getvalue().startswith("2 models\n")
     assert max(map(len, stream.getvalue().splitlines())) <= 80
 
 
 def test_commands_to_copy_are_not_cut():
     stream = io.StringIO()
-    print_whereabouts(Console(file=stream, width=40), [RUN_ID], "/data/my eval")
+    print_whereabouts(Console(file=stream, width=40), [run_of()], "/data/my eval")
     text = stream.getvalue()
     assert f"emqa show '/data/my eval' --run {RUN_ID} --metric METRIC --class CLASS\n" in text
     assert f"FROM delta_scan('/data/my eval/metric_importance') WHERE run_id = '{RUN_ID}';\n" in text

@@ -51,7 +51,7 @@ def run_evaluation(config: EvaluationConfig, *, as_json: bool, quiet: bool) -> N
         print_run(shown[0], console)
     else:
         shown = print_models(console, shown)
-    print_whereabouts(console, [run.run_id for run in shown], config.output)
+    print_whereabouts(console, shown, config.output)
 
 
 def _evaluate(config: EvaluationConfig, progress: Progress) -> tuple[Mapping[str, Run], frozenset[str]]:

@@ -38,7 +38,7 @@ def show_run(
 
     console = Console()
     print_run(found, console, class_=class_, iou_threshold=iou_threshold, metric=metric, show_all=show_all)
-    print_whereabouts(console, [found.run_id], output)
+    print_whereabouts(console, [found], output)
 
 
 def list_output(output: str, storage: StorageConfig, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from emqa_core.report.view import Row, View, rows_in_view, rows_where
 if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
 
+HEADLINE_TABLES = ("run", "summary", "class_performance")  # what a headline is read from
 COCO_MEASURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
 

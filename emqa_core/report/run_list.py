@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from emqa_core.report.bars import bar
-from emqa_core.report.headline import read_headline
+from emqa_core.report.headline import HEADLINE_TABLES, read_headline
 from emqa_core.report.numbers import count, counted, duration, measure, threshold_text
 from emqa_core.report.page import INDENT, Page, coloured, fit
 from emqa_core.report.view import Row, choose_view, held
@@ -49,15 +49,15 @@ def print_models(console: Console, runs: Sequence[Run]) -> list[Run]:
     """Runs of several models on the same data, the best first; returns them in that order."""
     page = Page(console)
     figures = []
-    for run in map(held, runs):
+    for run in (held(run, HEADLINE_TABLES) for run in runs):
         view = choose_view(run)
         headline = read_headline(run, view)
         values = [figure.value for figure in headline.figures]
         figures.append((run, view.iou_threshold, values))
     figures.sort(key=lambda entry: -(entry[2][0] or 0.0))
     names = [run.table("run", columns=["model"])["model"][0].as_py() for run, _, _ in figures]
-    name_width = min(max(len(name) for name in names), 24)
     bar_width = 20 if page.width >= 100 else 8
+    name_width = min(max(len(name) for name in names), page.width - len(INDENT) - 54 - bar_width)
     t = threshold_text(figures[0][1])
     page.line((counted(len(figures), "model"), "bold"))
     page.line()

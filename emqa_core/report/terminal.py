@@ -148,14 +148,14 @@ def _print_class(page: Page, c: ClassFigures, name_width: int, bar_width: int) -
     )
 
 
-def print_whereabouts(console: Console, run_ids: Sequence[str], output: str | None) -> None:
+def print_whereabouts(console: Console, runs: Sequence[Run], output: str | None) -> None:
     """Where the tables lie and what to run next; of several runs each can be shown."""
     page = Page(console)
     page.heading("Next")
     if output is None:
         page.paragraph("No table was written: give --output to keep them.")
         return
-    at = shlex.quote(output)
+    at, run_ids = shlex.quote(output), [run.run_id for run in runs]
     rows = (
         ("tables", f"{output}  (Delta tables, partitioned by run_id)"),
         *(("show", f"emqa show {at} --run {run_id}") for run_id in run_ids if len(run_ids) > 1),

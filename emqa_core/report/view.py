@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -43,9 +44,9 @@ class View:
         return "all" if self.class_id is None else "class"
 
 
-def held(run: Run) -> Run:
-    """The run with the tables that a report takes its figures from in memory, each read once."""
-    return Run.in_memory(run.run_id, {name: run.table(name, columns) for name, columns in _READ.items()})
+def held(run: Run, tables: Sequence[str] = tuple(_READ)) -> Run:
+    """The run with tables that a report takes its figures from in memory, each read once."""
+    return Run.in_memory(run.run_id, {name: run.table(name, _READ[name]) for name in tables})
 
 
 def choose_view(run: Run, class_: str | None = None, iou_threshold: float | None = None) -> View:
