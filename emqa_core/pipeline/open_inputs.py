@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -182,6 +182,7 @@ def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> 
     labels, label_frames, class_pairs = _open_labels(config, tables, files)
     predictions = _open_predictions(config, tables, files)
     frames = _open_frames(config, tables, files, label_frames, [labels, *predictions.values()])
+    frames = replace(frames, frame=_in_frame_order(frames.frame))
     frame_ids = combined(frames.frame["frame_id"])
     _check_resampling_unit(config, frames.frame)
     check_quarantine_share(
@@ -286,6 +287,14 @@ def _open_frames(
     filled = [each for each in ids if len(each)] or ids[:1]
     named = pc.unique(pa.concat_arrays([combined(each) for each in filled]))
     return frames_from_frame(pa.table({"frame_id": named.sort()}), config)
+
+
+def _in_frame_order(frames: pa.Table) -> pa.Table:
+    """The frame table by frame_order, on which the order of equal scores rests; ties by frame_id."""
+    order = combined(frames["frame_order"]).to_numpy(zero_copy_only=False)
+    if np.all(order[1:] > order[:-1]):
+        return frames
+    return frames.sort_by([("frame_order", "ascending"), ("frame_id", "ascending")])
 
 
 def _is_parquet(url: str, files: Files) -> bool:
