@@ -76,6 +76,17 @@ def test_bins_equal_a_plain_search(n: int) -> None:
     assert np.array_equal(found.bin_of(values), np.minimum(np.searchsorted(upper, values), n - 1))
 
 
+def test_bins_equal_a_plain_search_at_every_scale() -> None:
+    rng = np.random.default_rng(9)
+    scales = np.concatenate([[0.0, 1e-320, 1e-45, 1e38, 1e300], 10.0 ** rng.uniform(-30, 30, 40)])
+    near = 1.7e9 + np.arange(30) * 1e-3  # as close as float32 cannot tell
+    upper = np.unique(np.concatenate([scales, -scales, near]))
+    found = axis(upper.tolist())
+    values = np.concatenate([upper, np.nextafter(upper, -np.inf), np.nextafter(upper, np.inf), [-0.0]])
+    values = values[np.isfinite(values)]
+    assert np.array_equal(found.bin_of(values), np.minimum(np.searchsorted(upper, values), len(upper) - 1))
+
+
 def test_float32_values_are_compared_as_they_are() -> None:
     values = np.float32([0.1, 0.2, 0.3])
     found = decide_axis("x", DistinctValues.of(values, None), values, None)

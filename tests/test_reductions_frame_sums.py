@@ -64,12 +64,15 @@ def test_frame_sums_are_those_of_a_plain_loop(whole: Partition) -> None:
     axis = axis_of(whole, "prediction")
     bins = axis.bin_of(whole.prediction_values)
     rows = whole.rows("prediction")
-    columns = FrameSums.of(rows, bins, axis.n_bins).columns()
+    sums = FrameSums.of(rows, bins, axis.n_bins, has_whole=True)
+    columns, whole_columns = sums.columns(), sums.whole_columns()
     at_chosen = FrameSums.of(rows, bins, axis.n_bins, chosen_only=True).columns()
     for t in range(whole.n_thresholds):
         expected = sums_by_loop(whole.predictions, bins, whole.n_classes, axis.n_bins, t)
-        for name, values in zip(COLUMNS, expected, strict=True):
+        together = sums_by_loop(whole.predictions, np.minimum(bins, 0), whole.n_classes, 1, t)
+        for name, values, of_all in zip(COLUMNS, expected, together, strict=True):
             assert np.array_equal(columns[name][t], values), (name, t)
+            assert np.array_equal(whole_columns[name][t], of_all[:, 0]), (name, t)
             if t == whole.chosen:
                 assert np.array_equal(at_chosen[name][0], values), name
 

@@ -150,7 +150,7 @@ partitions = st.builds(
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(whole=partitions, cuts=st.lists(st.integers(0, 25), max_size=5))
 def test_the_whole_is_the_sum_of_its_parts(name: str, whole: Partition, cuts: list[int]) -> None:
     of = REDUCTIONS[name](whole)

@@ -39,9 +39,10 @@ def _ratio(xx, yy, xy, least_xx, least_yy):  # type: ignore[no-untyped-def]
 
 @njit(types.float64[:, ::1](_READ_F64_4D, _READ_F64_4D, types.int64, types.boolean), cache=True)
 def _correlate(of_x, of_y, n_scopes, skip_last):  # type: ignore[no-untyped-def]
-    """of_x (scopes, groups, control bins, 3): n, mean, Σ(x - mean)². of_y (.., 5): n of y > 0, mean of x
-    there, mean y, Σ(y - mean)², Σ(x - mean)(y - mean). Scope n_scopes - 1 is all of them where it has no
-    cells of its own. Result: Pearson in columns 0-5, partial in 6-11.
+    """of_x (scopes, groups, control bins, 3): n, mean, Σ(x - mean)². of_y (.., 2 or 6): of rows with y > 0 n,
+    mean of x, unused, mean of y, Σ(y - mean)², Σ(x - mean)(y - mean); the first two where y is just 1. Scope
+    n_scopes - 1 is all of them where it has no cells of its own. Result: Pearson in columns 0-5, partial in
+    6-11.
     """
     n_own, n_groups, n_control, _ = of_x.shape
     out = np.zeros((n_scopes, 12), np.float64)
@@ -51,26 +52,26 @@ def _correlate(of_x, of_y, n_scopes, skip_last):  # type: ignore[no-untyped-def]
     centre = np.empty(n_control, np.float64)
     values = np.empty((2, n_groups), np.float64)
     used = n_control - 1 if skip_last else n_control
+    sized = of_y.shape[3] > 2
+    in_bin = np.empty(n_control, np.float64)
     for scope in range(n_scopes):
         first, last = (scope, scope + 1) if scope < n_own else (0, n_own)
         sums[:] = 0.0
         flat[:] = 0.0
-        middle = 0.0
-        rows = 0.0
-        for z in range(n_control):
-            centre[z] = 0.0
-            in_bin = 0.0
-            for s in range(first, last):
-                for g in range(n_groups):
-                    in_bin += of_x[s, g, z, 0]
+        centre[:] = 0.0
+        in_bin[:] = 0.0
+        for s in range(first, last):
+            for g in range(n_groups):
+                for z in range(n_control):
+                    in_bin[z] += of_x[s, g, z, 0]
                     centre[z] += of_x[s, g, z, 0] * of_x[s, g, z, 1]
-            middle += centre[z]
-            rows += in_bin
-            if in_bin > 0:
-                centre[z] /= in_bin
+        rows = in_bin.sum()
         if rows == 0:
             continue
-        middle /= rows
+        middle = centre.sum() / rows
+        for z in range(n_control):
+            if in_bin[z] > 0:
+                centre[z] /= in_bin[z]
         for s in range(first, last):
             for g in range(n_groups):
                 for z in range(n_control):
@@ -83,11 +84,14 @@ def _correlate(of_x, of_y, n_scopes, skip_last):  # type: ignore[no-untyped-def]
                     sums[g, z, 2] += of_x[s, g, z, 2] + n * d * d
                     n_y = of_y[s, g, z, 0]
                     if n_y > 0:
-                        y = of_y[s, g, z, 2]
                         d = of_y[s, g, z, 1] - centre[z]
+                        y = of_y[s, g, z, 3] if sized else 1.0
                         sums[g, z, 3] += n_y * y
-                        sums[g, z, 4] += of_y[s, g, z, 3] + n_y * y * y
-                        sums[g, z, 5] += of_y[s, g, z, 4] + n_y * y * d
+                        sums[g, z, 4] += n_y * y * y
+                        sums[g, z, 5] += n_y * y * d
+                        if sized:
+                            sums[g, z, 4] += of_y[s, g, z, 4]
+                            sums[g, z, 5] += of_y[s, g, z, 5]
         for g in range(n_groups):
             for z in range(n_control):
                 if sums[g, z, 0] == 0:
@@ -300,10 +304,15 @@ def correlation_of(
     """
     n_scopes = counts[0][0].shape[0]
     has_control = moments.n_control > 1
-    raw = np.stack([_correlate(*_dense(moments, t), n_scopes, has_control) for t in range(len(counts))])
+    of_always = _dense(moments.always, moments)
+    raw = np.empty((len(counts), n_scopes, 12))
+    for t in range(len(counts)):
+        partial = moments.partial.block(t, moments.n_cells)
+        of_x = _with_partial(of_always, partial) if len(partial.keys) else of_always
+        of_y = _dense(moments.levels.block(t, moments.n_cells), moments)
+        raw[t] = _correlate(of_x, of_y, n_scopes, has_control)
     ranks = np.stack([_rank_correlate(n, levels) for n, levels in counts])
-    n = np.stack([rows.sum(axis=(1, 2)) for rows, _ in counts])
-    occurring = np.stack([_outcomes(rows, levels) for rows, levels in counts])
+    n, occurring = (np.stack(parts) for parts in zip(*(_outcomes(*each) for each in counts), strict=True))
     is_constant = constant_scopes(moments, n_scopes)
     residual = raw[..., 6 + _RESIDUAL]
     has_partial = ~np.isnan(residual) & (raw[..., 6 + _GROUPS] > 0) & has_control
@@ -337,25 +346,26 @@ def constant_scopes(moments: CoMoments, n_scopes: int) -> Array:
     return np.asarray(low >= high)
 
 
-def _outcomes(n: Array, levels: Array) -> Array:
-    by_level = levels.sum(axis=(2, 3))
-    has_wrong = n.sum(axis=(1, 2)) > by_level.sum(axis=0)
-    return np.asarray((by_level > 0).sum(axis=0) + has_wrong)
+def _outcomes(n: Array, levels: Array) -> tuple[Array, Array]:
+    """Rows of each scope, and how many levels of the outcome occur among them, (scopes,) int64 each."""
+    rows, by_level = n.sum(axis=(1, 2)), levels.sum(axis=(2, 3))
+    return rows, (by_level > 0).sum(axis=0) + (rows > by_level.sum(axis=0))
 
 
-def _dense(moments: CoMoments, threshold: int) -> tuple[Array, Array]:
-    shape = (moments.n_scopes, N_GROUPS, moments.n_control)
-    of_x = _full(moments.always + moments.partial.block(threshold, moments.n_cells), moments.n_cells, 3)
-    of_y = _full(moments.levels.block(threshold, moments.n_cells), moments.n_cells, 6)
-    # Columns of levels: n, mean x, (Σ(x - mean)² unused), mean y, Σ(y - mean)², Σ(x - mean)(y - mean).
-    if moments.levels.moments.shape[1] == 1:
-        of_y[:, 3] = 1.0
-    kept = np.ascontiguousarray(of_y[:, [0, 1, 3, 4, 5]])
-    return of_x.reshape(*shape, 3), kept.reshape(*shape, 5)
-
-
-def _full(part: KeyedMoments, n_cells: int, n_columns: int) -> Array:
-    out = np.zeros((n_cells, n_columns))
+def _dense(part: KeyedMoments, moments: CoMoments) -> Array:
+    """Full table (scopes, groups, control bins, 1 + c): n, then the moments."""
+    out = np.zeros((moments.n_cells, 1 + part.moments.shape[1]))
     out[part.keys, 0] = part.n
-    out[part.keys, 1 : 1 + part.moments.shape[1]] = part.moments
+    out[part.keys, 1:] = part.moments
+    return out.reshape(moments.n_scopes, N_GROUPS, moments.n_control, -1)
+
+
+def _with_partial(of_always: Array, partial: KeyedMoments) -> Array:
+    """The full table with rows that count at one T alone merged in."""
+    out = of_always.copy()
+    cells = out.reshape(-1, out.shape[-1])
+    held = KeyedMoments(partial.keys, cells[partial.keys, 0].astype(np.int64), cells[partial.keys, 1:])
+    merged = held + partial
+    cells[partial.keys, 0] = merged.n
+    cells[partial.keys, 1:] = merged.moments
     return out

@@ -20,9 +20,9 @@ from emqa_core.reductions.target_rows import TargetRows
 class MetricCounts:
     """State of one metric, its level and one target.
 
-    groups: rows per jackknife group and coarse bin. Of objects alone: coarse frame sums at every T, fine
-    ones at the chosen T, whole ones (a single bin) at every T, and fine_total (n_fine,) float64, the sum of
-    the values (relative to the axis's centre) of rows that count at the chosen T. moments: None for a
+    groups: rows per jackknife group and coarse bin. Of objects alone: coarse frame sums at every T, those of
+    all bins together included, fine ones at the chosen T, and fine_total (n_fine,) float64, the sum of the
+    values (relative to the axis's centre) of rows that count at the chosen T. moments: None for a
     categorical metric.
     """
 
@@ -33,7 +33,6 @@ class MetricCounts:
     moments: CoMoments | None
     coarse: FrameSums | None = None
     fine: FrameSums | None = None
-    whole: FrameSums | None = None
     fine_total: Array | None = None
 
     def __add__(self, other: MetricCounts) -> MetricCounts:
@@ -48,7 +47,6 @@ class MetricCounts:
             moments=None if without_moments else self.moments + other.moments,  # type: ignore[operator]
             coarse=both(self.coarse, other.coarse),
             fine=both(self.fine, other.fine),
-            whole=both(self.whole, other.whole),
             fine_total=None if without_fine else self.fine_total + other.fine_total,  # type: ignore[operator]
         )
 
@@ -57,7 +55,7 @@ class MetricCounts:
         arrays = {"key": np.array([self.metric, self.level, self.target]), **self.groups.to_arrays("groups")}
         if self.moments is not None:
             arrays |= self.moments.to_arrays("moments")
-        for name in ("coarse", "fine", "whole"):
+        for name in ("coarse", "fine"):
             sums: FrameSums | None = getattr(self, name)
             if sums is not None:
                 arrays |= sums.to_arrays(name)
@@ -81,7 +79,6 @@ class MetricCounts:
             CoMoments.from_arrays("moments", held) if "moments.shape" in held else None,
             sums("coarse"),
             sums("fine"),
-            sums("whole"),
             held.get("fine_total"),
         )
 
@@ -124,14 +121,16 @@ def count_metric(
         return counts
     fine_total = None
     if moments is not None:
-        chosen = np.concatenate([rows.always, rows.partial.row[rows.partial.at(rows.chosen)]])
-        chosen = chosen[fine[chosen] >= 0]
-        fine_total = np.bincount(fine[chosen], weights=x[chosen] - axis.centre, minlength=axis.n_bins)
+        assert rows.counted is not None
+        counted = (rows.counted >> np.uint64(rows.chosen)) & np.uint64(1) == 1
+        known = counted & (fine >= 0)
+        weights = np.where(known, x - axis.centre, 0.0)
+        fine_total = np.bincount(np.where(known, fine, 0), weights=weights, minlength=axis.n_bins)
+        fine_total = fine_total[: axis.n_bins]  # an axis without bins has no bin 0 either
     return replace(
         counts,
-        coarse=FrameSums.of(rows, coarse, axis.n_coarse),
+        coarse=FrameSums.of(rows, coarse, axis.n_coarse, has_whole=True),
         fine=FrameSums.of(rows, fine, axis.n_bins, chosen_only=True),
-        whole=FrameSums.of(rows, np.where(coarse < 0, np.int16(-1), np.int16(0)), 1),
         fine_total=fine_total,
     )
 

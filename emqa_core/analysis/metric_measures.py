@@ -77,8 +77,8 @@ def measure_metric(
     )
     sums = None
     if counts.target != "frame":
-        assert counts.whole is not None
-        whole = {f"whole_{name}": values[..., 0] for name, values in counts.whole.columns().items()}
+        assert counts.coarse is not None
+        whole = {f"whole_{name}": values for name, values in counts.coarse.whole_columns().items()}
         sums = merged_frame_sums(counts, pairs, merged) | whole
     p_value = independence_p_value(importance, sums)
     p_value[:, reasons == "dominated_by_unit"] = np.nan

@@ -40,20 +40,43 @@ def _count_rows(cell, bins, rows, level, n_cells, n_bins, n_levels):  # type: ig
     return counts
 
 
+@njit(types.void(types.int64[:, ::1], types.int64, types.int64), cache=True, inline="always")
+def _add_row(cells, cell, fresh):  # type: ignore[no-untyped-def]
+    word = max(cells[cell, 0], fresh)
+    n = word - fresh
+    cells[cell, 0] = word + 1
+    cells[cell, 1] += 1
+    cells[cell, 2] += 2 * n + 1
+    cells[cell, 3] += n == 0
+
+
 @njit(
     types.Tuple((types.int64[:, ::1], types.int64[:, :, ::1]))(
-        _READ_I64, _READ_I32, _READ_I16, _READ_U64, _READ_U64, types.int64, types.int64, types.int64
+        _READ_I64,
+        _READ_I32,
+        _READ_I16,
+        _READ_U64,
+        _READ_U64,
+        types.int64,
+        types.int64,
+        types.int64,
+        types.boolean,
     ),
     cache=True,
 )
 def _sum_frames(  # type: ignore[no-untyped-def]
-    frame_start, class_code, bins, counted, right, n_classes, n_bins, n_thresholds
+    frame_start, class_code, bins, counted, right, n_classes, n_bins, n_thresholds, has_whole
 ):
+    # n_bins includes the bin of all rows, the last one, where there is one.
     n_cells = (n_classes + 1) * n_bins
-    base = np.zeros((n_cells, 3), np.int64)
+    mine = np.empty(4, np.int64)
+    n_mine = 4 if has_whole else 2
+    # A row of four words per cell, so that a wrong prediction touches one cache line for its class and one
+    # for all: last frame seen and rows there, then n, sum_nn, n_frames.
+    cells = np.zeros((n_cells, 4), np.int64)
+    cells[:, 0] = -1
     at_threshold = np.zeros((n_cells, n_thresholds, 6), np.int64)
-    # Per cell: the last frame seen, its rows so far, the last frame with work per threshold.
-    seen = np.full((n_cells, 3), -1, np.int32)
+    last_listed = np.full(n_cells, -1, np.int32)
     n_right = np.zeros((n_cells, n_thresholds), np.int32)
     n_extra = np.zeros((n_cells, n_thresholds), np.int32)
     listed = np.empty(n_cells, np.int64)
@@ -61,51 +84,53 @@ def _sum_frames(  # type: ignore[no-untyped-def]
     one = np.uint64(1)
     for frame in range(frame_start.shape[0] - 1):
         n_listed = 0
+        fresh = np.int64(frame) << 32
         for row in range(frame_start[frame], frame_start[frame + 1]):
             if bins[row] < 0 or counted[row] == 0:
                 continue
             always = counted[row] == everywhere
-            for side in range(2):
-                cell = (class_code[row] if side == 0 else n_classes) * n_bins + bins[row]
-                if seen[cell, 0] != frame:
-                    seen[cell, 0] = frame
-                    seen[cell, 1] = 0
-                if always:
-                    n = seen[cell, 1]
-                    seen[cell, 1] = n + 1
-                    base[cell, 0] += 1
-                    base[cell, 1] += 2 * n + 1
-                    if n == 0:
-                        base[cell, 2] += 1
-                    if right[row] == 0:
-                        continue
-                if seen[cell, 2] != frame:
-                    seen[cell, 2] = frame
+            first = np.int64(class_code[row]) * n_bins
+            of_class = first + bins[row]
+            of_all = n_classes * n_bins + bins[row]
+            if always:
+                _add_row(cells, of_class, fresh)
+                _add_row(cells, of_all, fresh)
+                if has_whole:
+                    _add_row(cells, first + n_bins - 1, fresh)
+                    _add_row(cells, n_cells - 1, fresh)
+                if right[row] == 0:
+                    continue
+            mine[0] = of_class
+            mine[1] = of_all
+            mine[2] = first + n_bins - 1
+            mine[3] = n_cells - 1
+            for index in range(n_mine):
+                cell = mine[index]
+                if last_listed[cell] != frame:
+                    last_listed[cell] = frame
                     listed[n_listed] = cell
                     n_listed += 1
                 for t in range(n_thresholds):
-                    if (right[row] >> np.uint64(t)) & one:
-                        n_right[cell, t] += 1
-                    if not always and (counted[row] >> np.uint64(t)) & one:
-                        n_extra[cell, t] += 1
+                    n_right[cell, t] += (right[row] >> np.uint64(t)) & one
+                    if not always:
+                        n_extra[cell, t] += (counted[row] >> np.uint64(t)) & one
         for index in range(n_listed):
             cell = listed[index]
-            n = np.int64(seen[cell, 1])
+            n = max(cells[cell, 0] - fresh, 0)
             for t in range(n_thresholds):
                 y = np.int64(n_right[cell, t])
                 extra = np.int64(n_extra[cell, t])
                 if extra > 0:
                     at_threshold[cell, t, 0] += extra
                     at_threshold[cell, t, 1] += extra * (2 * n + extra)
-                    if n == 0:
-                        at_threshold[cell, t, 2] += 1
+                    at_threshold[cell, t, 2] += n == 0
                     n_extra[cell, t] = 0
                 if y > 0:
                     at_threshold[cell, t, 3] += y
                     at_threshold[cell, t, 4] += (n + extra) * y
                     at_threshold[cell, t, 5] += y * y
                     n_right[cell, t] = 0
-    return base, at_threshold
+    return cells[:, 1:].copy(), at_threshold
 
 
 @dataclass(frozen=True)
@@ -114,21 +139,27 @@ class FrameSums:
 
     base: n, sum_nn, n_frames of each cell, over rows that count at every T. at_threshold, key cell *
     n_thresholds + t: what rows that count only at some T add to the three there, then n_right, sum_ny
-    (Σ_f n·y), sum_yy (Σ_f y²), y the right rows of a frame.
+    (Σ_f n·y), sum_yy (Σ_f y²), y the right rows of a frame. has_whole: one more bin, the last, holds the
+    rows of all bins; `n_bins` does not count it.
     """
 
     n_classes: int
     n_bins: int
     n_thresholds: int
+    has_whole: bool
     base: KeyedSums
     at_threshold: KeyedSums
 
     @classmethod
-    def zero(cls, n_classes: int, n_bins: int, n_thresholds: int) -> FrameSums:
-        return cls(n_classes, n_bins, n_thresholds, KeyedSums.zero(3), KeyedSums.zero(6))
-
-    @classmethod
-    def of(cls, rows: TargetRows, bins: Array, n_bins: int, *, chosen_only: bool = False) -> FrameSums:
+    def of(
+        cls,
+        rows: TargetRows,
+        bins: Array,
+        n_bins: int,
+        *,
+        chosen_only: bool = False,
+        has_whole: bool = False,
+    ) -> FrameSums:
         """Of the rows of objects whose bin (n,) int16 is not -1, at every T or only at the chosen one."""
         assert rows.frame_start is not None and rows.counted is not None and rows.right is not None
         counted, right, n_thresholds = rows.counted, rows.right, rows.n_thresholds
@@ -136,19 +167,28 @@ class FrameSums:
             shift = np.uint64(rows.chosen)
             counted, right, n_thresholds = counted >> shift & np.uint64(1), right >> shift & np.uint64(1), 1
         base, at_threshold = _sum_frames(
-            rows.frame_start, rows.scope, bins, counted, right, rows.n_classes, n_bins, n_thresholds
-        )
+            rows.frame_start, rows.scope, bins, counted, right, rows.n_classes, n_bins + has_whole,
+            n_thresholds, has_whole,
+        )  # fmt: skip
         return cls(
             rows.n_classes,
             n_bins,
             n_thresholds,
+            has_whole,
             KeyedSums.of_dense(base),
             KeyedSums.of_dense(at_threshold.reshape(-1, 6)),
         )
 
     def columns(self) -> dict[str, Array]:
         """n, n_right, sum_nn, sum_ny, sum_yy, n_frames, each (T, K + 1, n_bins) int64."""
-        shape = (self.n_classes + 1, self.n_bins)
+        return {name: values[..., : self.n_bins] for name, values in self._all_columns().items()}
+
+    def whole_columns(self) -> dict[str, Array]:
+        """The same of all bins' rows together, each (T, K + 1) int64; only where `has_whole`."""
+        return {name: values[..., self.n_bins] for name, values in self._all_columns().items()}
+
+    def _all_columns(self) -> dict[str, Array]:
+        shape = (self.n_classes + 1, self.n_bins + self.has_whole)
         n_cells = shape[0] * shape[1]
         base = self.base.dense(n_cells).T.reshape(3, 1, *shape)
         at_threshold = self.at_threshold.dense(n_cells * self.n_thresholds)
@@ -167,18 +207,19 @@ class FrameSums:
 
     def to_arrays(self, prefix: str) -> dict[str, Array]:
         return {
-            f"{prefix}.shape": np.array([self.n_classes, self.n_bins, self.n_thresholds]),
+            f"{prefix}.shape": np.array([self.n_classes, self.n_bins, self.n_thresholds, self.has_whole]),
             **self.base.to_arrays(f"{prefix}.base"),
             **self.at_threshold.to_arrays(f"{prefix}.at_threshold"),
         }
 
     @classmethod
     def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> FrameSums:
-        n_classes, n_bins, n_thresholds = arrays[f"{prefix}.shape"].tolist()
+        n_classes, n_bins, n_thresholds, has_whole = arrays[f"{prefix}.shape"].tolist()
         return cls(
             n_classes,
             n_bins,
             n_thresholds,
+            bool(has_whole),
             KeyedSums.from_arrays(f"{prefix}.base", arrays),
             KeyedSums.from_arrays(f"{prefix}.at_threshold", arrays),
         )

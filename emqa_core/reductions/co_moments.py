@@ -17,52 +17,63 @@ from emqa_core.objects import Array
 from emqa_core.reductions.keyed_sums import union_of_keys
 from emqa_core.reductions.target_rows import N_GROUPS, TargetRows
 
-_READ_I16 = types.Array(types.int16, 1, "C", readonly=True)
 _READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
 _READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
 
 @njit(
-    types.Tuple((types.int64[::1], types.float64[:, ::1], types.float64[:, ::1]))(
-        _READ_F64, _READ_F64, _READ_I32, _READ_I16, _READ_I16, _READ_I32,
-        types.int64, types.int64, types.float64, types.boolean,
+    types.Tuple((types.int64[::1], types.float64[:, ::1]))(
+        _READ_F64,
+        _READ_F64,
+        _READ_I32,
+        _READ_I32,
+        types.int64,
+        types.float64,
+        types.boolean,
+        types.boolean,
     ),
     cache=True,
-)  # fmt: skip
-def _moments(x, y, cell, bins, control, rows, n_cells, n_control, centre, centred):  # type: ignore[no-untyped-def]
+)
+def _moments(x, y, place_of_row, rows, n_places, centre, centred, sized):  # type: ignore[no-untyped-def]
     """Columns: mean x, Σ(x - mean)², mean y, Σ(y - mean)², Σ(x - mean)(y - mean); no y: the first two."""
-    extremes = np.empty((n_cells, 2))
-    extremes[:, 0] = np.inf
-    extremes[:, 1] = -np.inf
-    n = np.zeros(n_cells * n_control, np.int64)
-    moments = np.zeros((n_cells * n_control, 5 if y.shape[0] else 2), np.float64)
+    n = np.zeros(n_places, np.int64)
+    moments = np.zeros((n_places, 5 if sized else 2), np.float64)
     for index in range(rows.shape[0]):
-        row = rows[index]
-        if bins[row] >= 0:
-            place = np.int64(cell[row]) * n_control + (control[row] if n_control > 1 else 0)
+        place = place_of_row[rows[index]]
+        if place >= 0:
             n[place] += 1
-            moments[place, 0] += x[row] - centre
-            extremes[cell[row], 0] = min(extremes[cell[row], 0], x[row])
-            extremes[cell[row], 1] = max(extremes[cell[row], 1], x[row])
-            if y.shape[0]:
+            moments[place, 0] += x[rows[index]] - centre
+            if sized:
                 moments[place, 2] += y[index]
-    for place in range(n.shape[0]):
+    for place in range(n_places):
         if n[place]:
             moments[place, 0] /= n[place]
-            if y.shape[0]:
+            if sized:
                 moments[place, 2] /= n[place]
     if centred:
         for index in range(rows.shape[0]):
-            row = rows[index]
-            if bins[row] >= 0:
-                place = np.int64(cell[row]) * n_control + (control[row] if n_control > 1 else 0)
-                dx = x[row] - centre - moments[place, 0]
+            place = place_of_row[rows[index]]
+            if place >= 0:
+                dx = x[rows[index]] - centre - moments[place, 0]
                 moments[place, 1] += dx * dx
-                if y.shape[0]:
+                if sized:
                     dy = y[index] - moments[place, 2]
                     moments[place, 3] += dy * dy
                     moments[place, 4] += dx * dy
-    return n, moments, extremes
+    return n, moments
+
+
+@njit(types.float64[:, ::1](_READ_F64, _READ_I32, _READ_I32, _READ_I32, types.int64), cache=True)
+def _extremes(x, place_of_row, scope, rows, n_scopes):  # type: ignore[no-untyped-def]
+    out = np.empty((2, n_scopes), np.float64)
+    out[0] = np.inf
+    out[1] = -np.inf
+    for index in range(rows.shape[0]):
+        row = rows[index]
+        if place_of_row[row] >= 0:
+            out[0, scope[row]] = min(out[0, scope[row]], x[row])
+            out[1, scope[row]] = max(out[1, scope[row]], x[row])
+    return out
 
 
 @dataclass(frozen=True)
@@ -181,27 +192,18 @@ class CoMoments:
         control (n,) int16: bin of the control in 0 .. n_control - 1, the last one for rows without it;
         None with n_control = 1.
         """
-        cell = rows.cell
-        n_cells = rows.n_scopes * N_GROUPS
-        control = bins if control is None else control
+        n_cells = rows.n_scopes * N_GROUPS * n_control
+        place = rows.cell * np.int32(n_control)
+        if control is not None:
+            place += control
+        place[bins < 0] = -1
         no_y = np.empty(0)
         sized = rows.y is not None
 
-        low = np.full(rows.n_scopes, np.inf)
-        high = np.full(rows.n_scopes, -np.inf)
-
         def of_rows(listed: Array, y: Array, n_columns: int) -> KeyedMoments:
-            if not len(listed):
-                return KeyedMoments.zero(n_columns)
-            n, moments, extremes = _moments(
-                x, y, cell, bins, control, listed, n_cells, n_control, centre, n_columns > 1
-            )
-            by_scope = extremes.reshape(-1, N_GROUPS, 2)
-            np.minimum(low, by_scope[:, :, 0].min(axis=1), out=low)
-            np.maximum(high, by_scope[:, :, 1].max(axis=1), out=high)
+            n, moments = _moments(x, y, place, listed, n_cells, centre, n_columns > 1, n_columns > 2)
             return KeyedMoments.of_dense(n, moments[:, :n_columns])
 
-        always = of_rows(rows.always, no_y, 2)
         partial = []
         levels = []
         for t in range(rows.n_thresholds):
@@ -210,14 +212,16 @@ class CoMoments:
             at = rows.levels.at(t)
             y = no_y if rows.y is None else rows.y[at]
             levels.append(of_rows(rows.levels.row[at], y, 5 if sized else 1))
-        block_cells = n_cells * n_control
+        low, high = _extremes(
+            x, place, rows.scope, np.concatenate([rows.always, rows.partial.row]), rows.n_scopes
+        )
         return cls(
             rows.n_scopes,
             n_control,
             centre,
-            always,
-            KeyedMoments.stack(partial, block_cells, 2),
-            KeyedMoments.stack(levels, block_cells, 5 if sized else 1),
+            of_rows(rows.always, no_y, 2),
+            KeyedMoments.stack(partial, n_cells, 2),
+            KeyedMoments.stack(levels, n_cells, 5 if sized else 1),
             low,
             high,
         )

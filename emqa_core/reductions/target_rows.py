@@ -10,11 +10,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit, types
 
 from emqa_core.objects import Array, OutcomeRows
 
 N_GROUPS = 20
 N_TENTHS = 10  # levels of F1 and IoU above 0: (0, .1], ..., (.9, 1]
+
+_READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
+_READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
+_I32 = types.int32[::1]
+
+
+@njit(
+    types.Tuple((_I32, _I32, _I32, _I32))(_READ_I64, _READ_I32, _READ_I64, _READ_I32, types.int64), cache=True
+)
+def _pair_objects(start, class_code, other_start, other_class_code, n_classes):  # type: ignore[no-untyped-def]
+    most = class_code.shape[0] + other_class_code.shape[0]
+    frame_of_pair = np.empty(most, np.int32)
+    class_of_pair = np.empty(most, np.int32)
+    pair = np.empty(class_code.shape[0], np.int32)
+    other_pair = np.empty(other_class_code.shape[0], np.int32)
+    latest = np.full(n_classes, -1, np.int64)  # pair of the class in the frame at hand, if not below `first`
+    n = 0
+    for frame in range(start.shape[0] - 1):
+        first = n
+        for row in range(start[frame], start[frame + 1]):
+            code = class_code[row]
+            if latest[code] < first:
+                latest[code] = n
+                frame_of_pair[n] = frame
+                class_of_pair[n] = code
+                n += 1
+            pair[row] = latest[code]
+        for row in range(other_start[frame], other_start[frame + 1]):
+            code = other_class_code[row]
+            if latest[code] < first:
+                latest[code] = n
+                frame_of_pair[n] = frame
+                class_of_pair[n] = code
+                n += 1
+            other_pair[row] = latest[code]
+    return frame_of_pair[:n].copy(), class_of_pair[:n].copy(), pair, other_pair
 
 
 @dataclass(frozen=True)
@@ -28,18 +65,17 @@ class ThresholdRows:
         return slice(int(self.start[threshold]), int(self.start[threshold + 1]))
 
     @classmethod
-    def of_flags(cls, flags: Array) -> ThresholdRows:
-        """From flags (T, n) bool."""
-        row = [np.flatnonzero(flag).astype(np.int32) for flag in flags]
-        return cls(np.cumsum([0, *map(len, row)]), np.concatenate([np.empty(0, np.int32), *row]))
+    def of_lists(cls, rows: list[Array]) -> ThresholdRows:
+        """From the rows of each threshold."""
+        return cls(np.cumsum([0, *map(len, rows)]), np.concatenate(rows).astype(np.int32))
 
     @classmethod
     def of_bits(cls, bits: Array, n_thresholds: int) -> ThresholdRows:
         """From words (n,) uint64 whose bit t stands for T number t."""
         listed = np.flatnonzero(bits).astype(np.int32)
         words = bits[listed]
-        row = [listed[(words >> np.uint64(t)) & np.uint64(1) == 1] for t in range(n_thresholds)]
-        return cls(np.cumsum([0, *map(len, row)]), np.concatenate([np.empty(0, np.int32), *row]))
+        one = np.uint64(1)
+        return cls.of_lists([listed[(words >> np.uint64(t)) & one == one] for t in range(n_thresholds)])
 
 
 @dataclass(frozen=True)
@@ -144,55 +180,48 @@ class TargetRows:
         sides = [
             cls.of_objects("object", rows, n_classes, n_thresholds, chosen) for rows in (predictions, labels)
         ]
-        n_scopes = n_classes + 1
-        keys = [side.frame.astype(np.int64) * n_scopes + side.scope for side in sides]
-        present, position = np.unique(np.concatenate(keys), return_inverse=True)
-        class_frame = present // n_scopes
-        n_present = len(present)
-        n_objects = np.zeros((n_thresholds, n_present), np.int64)
-        n_true = np.zeros_like(n_objects)
-        offset = 0
-        for index, side in enumerate(sides):
-            of_row = position[offset : offset + len(side)]
-            offset += len(side)
-            n_objects += np.bincount(of_row[side.always], minlength=n_present)
-            for t in range(n_thresholds):
-                partial, right = (listed.row[listed.at(t)] for listed in (side.partial, side.levels))
-                n_objects[t] += np.bincount(of_row[partial], minlength=n_present)
-                if index == 0:
-                    n_true[t] = np.bincount(of_row[right], minlength=n_present)
-        n_frames = len(predictions.frame_start) - 1
-        starts = np.searchsorted(class_frame, np.arange(n_frames))
-        occupied = np.flatnonzero(np.diff(np.append(starts, n_present)))
-        if len(occupied):
-            n_objects = np.concatenate(
-                [n_objects, np.add.reduceat(n_objects, starts[occupied], axis=1)], axis=1
-            )
-            n_true = np.concatenate([n_true, np.add.reduceat(n_true, starts[occupied], axis=1)], axis=1)
-        frame = np.concatenate([class_frame, occupied]).astype(np.int32)
-        scope = np.concatenate([present % n_scopes, np.full(len(occupied), n_classes)]).astype(np.int32)
-        counts = n_objects > 0
-        always = counts.all(axis=0)
-        levels = ThresholdRows.of_flags(n_true > 0)
-        threshold = np.repeat(np.arange(n_thresholds), np.diff(levels.start))
-        twice_true = 2 * n_true[threshold, levels.row]
-        objects = n_objects[threshold, levels.row]
+        # The (frame, class) pairs that hold an object: frame and class of each, and the pair of each object.
+        pair_frame, pair_class, *pair_of = _pair_objects(
+            predictions.frame_start, predictions.class_code, labels.frame_start, labels.class_code, n_classes
+        )
+        n_frames = len(predictions.frame_group)
+
+        def count(side: int, objects: Array) -> Array:
+            """How many of the objects listed are in each (frame, class), then in each frame."""
+            of_pair = np.bincount(pair_of[side][objects], minlength=len(pair_frame))
+            of_frame = np.bincount(sides[side].frame[objects], minlength=n_frames)
+            return np.concatenate([of_pair, of_frame])
+
+        at_every = count(0, sides[0].always) + count(1, sides[1].always)
+        partial, levels, twice_true, n_objects = [], [], [], []
+        for t in range(n_thresholds):
+            held = at_every
+            for number, side in enumerate(sides):
+                if len(side.partial.row):
+                    held = held + count(number, side.partial.row[side.partial.at(t)])
+            n_true = count(0, sides[0].levels.row[sides[0].levels.at(t)])
+            partial.append(np.flatnonzero((held > 0) & (at_every == 0)))
+            levels.append(np.flatnonzero(n_true))
+            twice_true.append(2 * n_true[levels[t]])
+            n_objects.append(held[levels[t]])
+        twice, objects = np.concatenate(twice_true), np.concatenate(n_objects)
+        frame = np.concatenate([pair_frame, np.arange(n_frames, dtype=np.int32)])
         return cls(
             target="frame",
             n_classes=n_classes,
             n_thresholds=n_thresholds,
             chosen=chosen,
             n_levels=N_TENTHS + 1,
-            scope=scope,
+            scope=np.concatenate([pair_class, np.full(n_frames, n_classes, np.int32)]),
             frame=frame,
             group=predictions.frame_group[frame],
-            always=np.flatnonzero(always).astype(np.int32),
-            partial=ThresholdRows.of_flags(counts & ~always),
-            levels=levels,
-            # Whole numbers: ceil of a quotient that is exactly a tenth must not depend on rounding.
-            # The minimum guards the kernels' memory against rows with more hits than labels.
-            level=np.minimum(-(-N_TENTHS * twice_true // objects), N_TENTHS).astype(np.uint8),
-            y=twice_true / objects,
+            always=np.flatnonzero(at_every).astype(np.int32),
+            partial=ThresholdRows.of_lists(partial),
+            levels=ThresholdRows.of_lists(levels),
+            # Whole numbers: ceil of a quotient that is exactly a tenth must not depend on rounding. The
+            # minimum guards the kernels' memory against rows with more hits than labels.
+            level=np.minimum(-(-N_TENTHS * twice // objects), N_TENTHS).astype(np.uint8),
+            y=twice / objects,
         )
 
 

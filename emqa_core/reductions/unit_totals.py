@@ -39,16 +39,16 @@ class UnitTotals:
         """
         chosen = rows.partial.row[rows.partial.at(rows.chosen)]
         counted = np.concatenate([rows.always, chosen])
-        scope = rows.scope[counted].astype(np.int64)
-        hashes = unit_hash[rows.frame[counted]]
+        units, unit_of_frame = np.unique(unit_hash, return_inverse=True)
+        scope, unit = rows.scope[counted].astype(np.int64), unit_of_frame[rows.frame[counted]]
+        totals = [_count(scope, unit, rows.n_scopes, len(units))]
         if rows.target != "frame":
-            scope = np.concatenate([scope, np.full(len(scope), rows.n_classes)])
-            hashes = np.concatenate([hashes, hashes])
+            totals.append(_count(np.full(len(unit), rows.n_classes), unit, rows.n_classes + 1, len(units)))
+        scope, unit, n = (np.concatenate(parts) for parts in zip(*totals, strict=True))
         zero = cls.zero(rows.n_classes)
-        n_rows = np.bincount(scope, minlength=rows.n_classes + 1)
-        scope, unit, n = _grouped(scope, hashes, np.ones(len(scope), np.int64))
+        n_rows = np.bincount(scope, weights=n, minlength=rows.n_classes + 1).astype(np.int64)
         if not whole_units:
-            return replace(zero, n_rows=n_rows, unit=unit, scope=scope, rows=n)
+            return replace(zero, n_rows=n_rows, unit=units[unit], scope=scope, rows=n)
         closed_max = zero.closed_max.copy()
         np.maximum.at(closed_max, scope, n)
         closed_n = np.bincount(scope, minlength=rows.n_classes + 1)
@@ -87,6 +87,17 @@ class UnitTotals:
     @classmethod
     def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> UnitTotals:
         return cls(*(arrays[f"{prefix}.{name}"] for name in cls.__dataclass_fields__))
+
+
+def _count(scope: Array, unit: Array, n_scopes: int, n_units: int) -> tuple[Array, Array, Array]:
+    """Scope, unit and number of rows of each occurring pair, in their order."""
+    key = scope * n_units + unit
+    if n_scopes * n_units <= 8 * len(key) + 1_000:
+        n = np.bincount(key, minlength=n_scopes * n_units)
+        found = np.flatnonzero(n)
+        return found // max(n_units, 1), found % max(n_units, 1), n[found]
+    found, n = np.unique(key, return_counts=True)
+    return found // n_units, found % n_units, n
 
 
 def _grouped(scope: Array, unit: Array, rows: Array) -> tuple[Array, Array, Array]:
