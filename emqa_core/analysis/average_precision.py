@@ -203,13 +203,12 @@ def _accumulate(  # type: ignore[no-untyped-def]
             best_kept = 0
             best_score = 0.0
             for index in range(n_matches):
-                if (wrong[a, index] >> shift) & U64(1):
-                    fp += 1
-                elif (right[a, index] >> shift) & U64(1):
-                    if n_points > 0:
-                        envelope[tp] = (tp + 1.0) / ((fp + before[a, index]) + (tp + 1.0) + _EPSILON)
-                        score_of_true[tp] = match_score[index]
-                    tp += 1
+                # Written whether right or not, and kept only if right: a branch would be guessed wrong.
+                fp += np.int64((wrong[a, index] >> shift) & U64(1))  # type: ignore[assignment]
+                if n_points > 0:
+                    envelope[tp] = (tp + 1.0) / ((fp + before[a, index]) + (tp + 1.0) + _EPSILON)
+                    score_of_true[tp] = match_score[index]
+                tp += np.int64((right[a, index] >> shift) & U64(1))  # type: ignore[assignment]
                 if ends_tie[index]:
                     # F1 = 2 TP / (rows kept + labels), compared without a division.
                     n_kept = tp + fp + through_tie[a, index]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numba import njit, types
 
 from emqa_core import schema
 from emqa_core.classes import ClassList
+from emqa_core.kernel_types import READ_U64
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, OutcomeRows
 from emqa_core.pipeline.rows import SortedRows, combined
@@ -43,12 +45,30 @@ class RunIdentity:
         return pa.table({**common, **{name: table[name] for name in table.column_names}})
 
 
-def _bits(words: Array, thresholds: Array, name_of: object) -> dict[str, pa.Array]:
-    columns = {}
-    for index, threshold in enumerate(thresholds):
-        flags = (words >> np.uint64(index)).astype(np.uint8) & np.uint8(1)
-        columns[name_of(threshold)] = pa.array(flags.view(np.bool_))  # type: ignore[operator]
-    return columns
+@njit(types.uint8[:, ::1](READ_U64, types.int64), cache=True)
+def _pack_bits(words, n_bits):  # type: ignore[no-untyped-def]
+    """Bit t of each word as Arrow keeps booleans: eight rows to a byte, (n_bits, bytes)."""
+    n_bytes = (words.shape[0] + 7) // 8
+    packed = np.zeros((n_bits, n_bytes), np.uint8)
+    for row in range(words.shape[0]):
+        word = words[row]
+        if word == 0:
+            continue
+        place = row >> 3
+        bit = np.uint8(1 << (row & 7))
+        for index in range(n_bits):
+            if (word >> np.uint64(index)) & np.uint64(1):
+                packed[index, place] |= bit
+    return packed
+
+
+def _bits(words: Array, thresholds: Array, name_of: Callable[[float], str]) -> dict[str, pa.Array]:
+    """One boolean column per threshold from words with a bit for each."""
+    packed = _pack_bits(words, len(thresholds))
+    return {
+        name_of(threshold): pa.Array.from_buffers(pa.bool_(), len(words), [None, pa.py_buffer(row)])
+        for threshold, row in zip(thresholds, packed, strict=True)
+    }
 
 
 def _outcome(rows: OutcomeRows, chosen: int, names: pa.Array) -> pa.Array:

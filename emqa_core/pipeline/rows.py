@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import njit, types
 
 from emqa_core import keys
 from emqa_core.classes import ClassList
+from emqa_core.kernel_types import READ_I64
 from emqa_core.objects import Array, Frames
 
 
@@ -62,6 +64,22 @@ def frame_of_rows(frame_id: pa.Array, frame_ids: pa.Array) -> Array:
     return np.repeat(position, np.diff(np.append(starts, len(frame_id))))
 
 
+@njit(types.Tuple((types.boolean, types.int64[::1]))(READ_I64, READ_I64, types.int64), cache=True)
+def _frame_starts(frame, input_index, n_frames):  # type: ignore[no-untyped-def]
+    """Whether rows ascend by frame, then input_index, and if so where each frame's rows start, (F + 1,)."""
+    starts = np.zeros(n_frames + 1, np.int64)
+    for row in range(frame.shape[0]):
+        if row > 0 and (
+            frame[row] < frame[row - 1]
+            or (frame[row] == frame[row - 1] and input_index[row] <= input_index[row - 1])
+        ):
+            return False, starts
+        starts[frame[row] + 1] += 1
+    for index in range(n_frames):
+        starts[index + 1] += starts[index]
+    return True, starts
+
+
 @dataclass(frozen=True)
 class SortedRows:
     """Rows of a table in evaluation order.
@@ -78,13 +96,12 @@ class SortedRows:
 def sort_rows(table: pa.Table, frame: Array, n_frames: int) -> SortedRows:
     """Order rows by frame, then input_index. A table that is so already is not copied."""
     input_index = combined(table["input_index"]).to_numpy(zero_copy_only=False)
-    step = np.diff(frame)
-    in_order = bool(np.all(step >= 0)) and bool(np.all((np.diff(input_index) > 0) | (step > 0)))
+    in_order, frame_start = _frame_starts(frame, input_index, n_frames)
     if not in_order:
         order = np.lexsort((input_index, frame))
         table = table.take(pa.array(order))
         frame = frame[order]
-    frame_start = np.searchsorted(frame, np.arange(n_frames + 1)).astype(np.int64)
+        _, frame_start = _frame_starts(frame, input_index[order], n_frames)
     return SortedRows(table, frame, frame_start)
 
 
