@@ -218,3 +218,13 @@ def test_too_many_bad_rows_fail_with_their_reasons() -> None:
 
 def test_no_rows_are_not_too_many_bad_rows() -> None:
     check_quarantine_share(0, 0, "labels", 0.0, quarantine.empty_quarantine())
+
+
+def test_bad_rows_of_several_columns_are_listed_in_row_order() -> None:
+    good = {"frame_id": 1, "class_id": 1, "score": "0.5", "x": "1", "y": "1", "w": "1", "h": "1"}
+    rows = [{**good, "x": "left"}, {**good, "score": "high", "x": "left"}, good]
+    read = predictions_from_frame(pa.Table.from_pylist(rows), CONFIG)
+    assert read.quarantine.select(["row", "column"]).to_pylist() == [
+        {"row": 0, "column": "x_px"},
+        {"row": 1, "column": "score"},
+    ]

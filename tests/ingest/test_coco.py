@@ -309,14 +309,52 @@ def test_a_folder_of_several_formats_is_refused(tmp_path: Path) -> None:
         read_predictions(str(tmp_path), CONFIG, FILES)
 
 
-def test_bad_rows_at_the_start_are_not_a_bad_file(tmp_path: Path) -> None:
-    bad = [prediction(score=...), prediction(score="0.5"), prediction(bbox=...)] * 100
-    read = read_predictions(write_json(tmp_path / "p.json", bad + [prediction()] * 5000), CONFIG, FILES)
-    assert read.n_rows == 5300
-    assert read.quarantine["row"].to_pylist() == list(range(1, 300, 3))
-    assert read.prediction["score"].null_count == 100
-    rows = [annotation(1, score=...), *(annotation(number, score=0.5) for number in range(2, 900))]
-    assert read_predictions(write_json(tmp_path / "q.json", instances(rows)), CONFIG, FILES).n_rows == 899
+@pytest.mark.parametrize(
+    ("changes", "n_unread"),
+    [({"score": ...}, 0), ({"score": "0.5"}, 60), ({"bbox": ...}, 0), ({"bbox": "1"}, 60)],
+)
+def test_bad_rows_at_the_start_are_not_a_bad_file(
+    tmp_path: Path, changes: dict[str, Any], n_unread: int
+) -> None:
+    rows = [prediction(**changes)] * 60 + [prediction()] * 2000
+    read = read_predictions(write_json(tmp_path / "p.json", rows), CONFIG, FILES)
+    assert read.quarantine["row"].to_pylist() == list(range(n_unread))
+    assert read.prediction["score"].to_pylist()[-2000:] == [0.5] * 2000
+    in_object = [annotation(number, score=0.5) for number in range(1000)]
+    in_object[:60] = [annotation(number, **{"score": 0.5, **changes}) for number in range(60)]
+    object_url = write_json(tmp_path / "o.json", instances(in_object))
+    assert read_predictions(object_url, CONFIG, FILES).n_rows == 1000
+
+
+def test_optional_values_that_do_not_fit_at_the_start_are_bad_rows(tmp_path: Path) -> None:
+    rows = [annotation(number, area="large" if number < 60 else 5.0) for number in range(2000)]
+    read = read_labels(write_json(tmp_path / "labels.json", instances(rows)), CONFIG, FILES)
+    assert read.quarantine.num_rows == 60
+    long_first = [annotation(0, area="large", note="x" * 5000)]  # a block of its own, the rest is typed
+    long_first += [annotation(number, note="") for number in range(1, 2000)]
+    read = read_labels(write_json(tmp_path / "labels.json", instances(long_first)), CONFIG, FILES)
+    assert read.quarantine["row"].to_pylist() == [0]
+    everywhere = [annotation(number, area="large") for number in range(2000)]
+    with pytest.raises(InputError, match="'area' has the wrong type throughout"):
+        read_labels(write_json(tmp_path / "labels.json", instances(everywhere)), CONFIG, FILES)
+
+
+def test_flags_and_ids_in_either_kind_of_number(tmp_path: Path) -> None:
+    n_rows = 12_000  # several blocks: the bad flag's is read loosely, the others are typed
+    rows = [annotation(number, iscrowd=number % 2, category_id=3.0) for number in range(n_rows)]
+    rows[3000]["iscrowd"] = 2
+    read = read_labels(write_json(tmp_path / "labels.json", instances(rows)), CONFIG, FILES)
+    assert read.quarantine.select(["row", "column"]).to_pylist() == [{"row": 3000, "column": "is_crowd"}]
+    kept = [number for number in range(n_rows) if number != 3000]
+    assert read.label["is_crowd"].to_pylist() == [number % 2 == 1 for number in kept]
+    assert read.label["class_id"].type == pa.int64()
+    assert set(read.label["class_name"].to_pylist()) == {"cat"}
+
+
+def test_what_follows_the_labels_is_refused(tmp_path: Path) -> None:
+    text = json.dumps(instances([annotation(1)])) + " {}"
+    with pytest.raises(InputError, match="expected the end of the file"):
+        read_labels(write(tmp_path / "labels.json", text), CONFIG, FILES)
 
 
 def test_in_a_video_data_set_the_id_is_the_frame(tmp_path: Path) -> None:
@@ -334,6 +372,13 @@ def test_in_a_video_data_set_the_id_is_the_frame(tmp_path: Path) -> None:
 def test_whole_numbers_beyond_64_bits_are_ids_as_text(tmp_path: Path) -> None:
     path = write_json(tmp_path / "p.json", [prediction(2**63), prediction(1)])
     assert read_predictions(path, CONFIG, FILES).prediction["frame_id"].to_pylist() == [str(2**63), "1"]
+
+
+def test_a_mask_nested_too_deeply_is_refused_among_good_rows(tmp_path: Path) -> None:
+    rows = [prediction(segmentation=[[1]]) for _ in range(3000)]
+    text = json.dumps(rows).replace("[[1]]}]", "[" * 100_000 + "]" * 100_000 + "}]")
+    with pytest.raises(InputError, match=r"p\.json"):
+        read_predictions(write(tmp_path / "p.json", text), CONFIG, FILES)
 
 
 @pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5000], ids=["deep", "long"])

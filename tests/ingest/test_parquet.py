@@ -178,8 +178,10 @@ def test_classes_are_found_in_the_rows_or_in_the_metadata(tmp_path: Path) -> Non
     pq.write_table(labels.replace_schema_metadata({"emqa.classes": "[3]"}), broken)
     assert ParquetSource.open(str(plain), "label", {}, FILES).read_classes() == [(3, "3"), (7, "7")]
     assert read_labels(str(plain), CONFIG, FILES).classes == [(3, "3"), (7, "7")]
+    classes = [(3, "cat"), (7, "dog"), (9, "owl")]
+    assert ParquetSource.open(str(listed), "label", {}, FILES).read_classes() == classes
     read = read_labels(str(listed), CONFIG, FILES)
-    assert read.classes == [(3, "cat"), (7, "dog"), (9, "owl")]
+    assert read.classes == classes
     assert read.label["class_name"].to_pylist() == ["dog", "cat", "dog"]
     with pytest.raises(InputError, match="list of classes"):
         read_labels(str(broken), CONFIG, FILES)
