@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -52,22 +54,28 @@ def with_class_names(table: pa.Table, classes: ClassPairs) -> pa.Table:
 def class_codes(table: pa.Table, classes: ClassList) -> np.ndarray:
     """Index of each row's class in the list, (n,) int32; -1 where the list does not have it.
 
-    Rows are known by class_id; by class_name where they have no id, or the list knows names only.
+    Rows are known by class_id; by class_name where they have no id, or where the list was made of names
+    alone and does not have the id.
     """
-    by_name = "class_id" not in table.column_names or (
-        classes.ids == classes.names and "class_name" in table.column_names
-    )
-    column = table["class_name" if by_name else "class_id"]
+    if "class_id" not in table.column_names:
+        return _codes_by(table["class_name"], classes.names, integers=False)
+    codes = _codes_by(table["class_id"], classes.ids, integers=classes.integer_ids)
+    names_alone = classes.ids == classes.names and not classes.integer_ids
+    if names_alone and "class_name" in table.column_names and bool((codes < 0).any()):
+        by_name = _codes_by(table["class_name"], classes.names, integers=False)
+        codes = np.where(codes < 0, by_name, codes)
+    return codes
+
+
+def _codes_by(column: pa.ChunkedArray, listed: Sequence[str], *, integers: bool) -> np.ndarray:
+    """Index of each value among the listed ones, (n,) int32, -1 where it is not there."""
     if pa.types.is_dictionary(column.type):
         column = column.combine_chunks()
-        codes = _codes(column.dictionary, pa.array(classes.names if by_name else classes.ids, pa.string()))
-        codes = codes.take(column.indices)
-    elif not by_name and classes.integer_ids and pa.types.is_integer(column.type):
-        codes = _codes(column, pa.array([int(class_id) for class_id in classes.ids], pa.int64()))
+        codes = _codes(column.dictionary.cast(pa.string()), pa.array(listed, pa.string())).take(column.indices)
+    elif integers and pa.types.is_integer(column.type):
+        codes = _codes(column, pa.array([int(value) for value in listed], pa.int64()))
     else:
-        codes = _codes(
-            column.cast(pa.string()), pa.array(classes.names if by_name else classes.ids, pa.string())
-        )
+        codes = _codes(column.cast(pa.string()), pa.array(listed, pa.string()))
     return np.asarray(pc.fill_null(codes, -1).to_numpy())
 
 

@@ -13,6 +13,7 @@ from emqa_core import keys
 from emqa_core.analysis.jackknife_precision import N_GROUPS
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
+from emqa_core.ingest.class_columns import class_codes
 from emqa_core.ingest.quarantine import UNKNOWN_CLASS, BadRows, combine_quarantine
 from emqa_core.ingest.validate import validate_labels, validate_predictions
 from emqa_core.matching.best_iou import match_best_iou
@@ -26,7 +27,6 @@ from emqa_core.pipeline.metric_rows import MeasuredRows, SampleState, leave_rows
 from emqa_core.pipeline.rows import (
     SortedRows,
     bool_array,
-    class_codes,
     combined,
     float_array,
     frame_of_rows,
@@ -228,15 +228,10 @@ def _ordered(
 
 def _unlisted_rows(table: pa.Table, source: str) -> pa.Table:
     bad = BadRows(source)
-    for row in table.select(["input_index", "frame_id", f"{source}_id", "class_id"]).to_pylist():
-        bad.add(
-            row["input_index"],
-            UNKNOWN_CLASS,
-            "class_id",
-            row["class_id"],
-            row["frame_id"],
-            row[f"{source}_id"],
-        )
+    column = "class_id" if "class_id" in table.column_names else "class_name"
+    names = ("input_index", column, "frame_id", f"{source}_id")
+    for row, named, frame_id, object_id in zip(*(table[name].to_pylist() for name in names), strict=True):
+        bad.add(row, UNKNOWN_CLASS, column, named, frame_id, object_id)
     return bad.table()
 
 

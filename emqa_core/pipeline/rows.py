@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from numba import njit, types
 
 from emqa_core import keys
-from emqa_core.classes import ClassList
 from emqa_core.kernel_types import READ_I64
 from emqa_core.objects import Array, Frames
 
@@ -103,24 +102,6 @@ def sort_rows(table: pa.Table, frame: Array, n_frames: int) -> SortedRows:
         frame = frame[order]
         _, frame_start = _frame_starts(frame, input_index[order], n_frames)
     return SortedRows(table, frame, frame_start)
-
-
-def class_codes(table: pa.Table, classes: ClassList) -> Array:
-    """Position of each row's class in the list, (n,) int32; -1 for a class that is not in it."""
-    column = combined(table["class_id"])
-    if classes.integer_ids and pa.types.is_integer(column.type):
-        ids = column.to_numpy(zero_copy_only=False)
-        listed = np.array([int(class_id) for class_id in classes.ids], np.int64)
-        if len(listed) and listed[0] >= 0 and listed[-1] < 1 << 20:
-            codes = np.full(int(listed[-1]) + 2, -1, np.int32)
-            codes[listed] = np.arange(len(listed), dtype=np.int32)
-            inside = (ids >= 0) & (ids <= listed[-1])
-            return codes[np.where(inside, ids, listed[-1] + 1)]
-        place = np.minimum(np.searchsorted(listed, ids), max(len(listed) - 1, 0))
-        matches = listed[place] == ids if len(listed) else np.zeros(len(ids), bool)
-        return np.where(matches, place, -1).astype(np.int32)
-    found = pc.index_in(column.cast(pa.string()), value_set=pa.array(classes.ids, pa.string()))
-    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
 
 
 def frames_of(table: pa.Table, resampling_unit: str) -> Frames:
