@@ -71,7 +71,9 @@ def _codes_by(column: pa.ChunkedArray, listed: Sequence[str], *, integers: bool)
     """Index of each value among the listed ones, (n,) int32, -1 where it is not there."""
     if pa.types.is_dictionary(column.type):
         column = column.combine_chunks()
-        codes = _codes(column.dictionary.cast(pa.string()), pa.array(listed, pa.string())).take(column.indices)
+        codes = _codes(column.dictionary.cast(pa.string()), pa.array(listed, pa.string())).take(
+            column.indices
+        )
     elif integers and pa.types.is_integer(column.type):
         codes = _codes(column, pa.array([int(value) for value in listed], pa.int64()))
     else:
