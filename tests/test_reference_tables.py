@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from emqa_core import evaluate
+from emqa_core import evaluate, keys
 from emqa_core.config import COCO_IOU_THRESHOLDS
 from tests.data import data_folder
 from tests.oracles.coco_tables import frames_of, labels_of, predictions_of, read_json
@@ -19,6 +21,7 @@ from tests.oracles.outcome_rows import OutcomeTables, outcome_tables
 from tests.oracles.performance_by_metric import (
     Axis,
     decide_axes,
+    decide_axis,
     metric_bin_rows,
     metric_performance_rows,
 )
@@ -70,6 +73,15 @@ CASES: dict[str, dict[str, Any]] = {
             "metrics": SOME_METRICS,
         },
     },
+    "iou explained": {
+        "data": {"n_frames": 100, "seed": 17},
+        "options": {
+            "iou_threshold": 0.5,
+            "iou_thresholds": [0.5],
+            "importance_target": "iou",
+            "metrics": SOME_METRICS,
+        },
+    },
     "fewer fine bins": {
         "data": {"n_frames": 100, "seed": 16},
         "options": {"iou_threshold": 0.5, "iou_thresholds": [0.5], "fine_bins": 80, "metrics": SOME_METRICS},
@@ -84,13 +96,18 @@ def _case(name: str) -> tuple[Any, OutcomeTables, dict[str, Axis], dict[str, Any
     options = case["options"]
     run = evaluate(frames=data.frames, labels=data.labels, predictions=data.predictions, **options)
     tables = _outcome_tables(
-        run, data.frames, options["iou_thresholds"], options["iou_threshold"], options.get("resampling_unit")
+        run,
+        data.frames,
+        options["iou_thresholds"],
+        options["iou_threshold"],
+        resampling_unit=options.get("resampling_unit", "frame"),
+        explains_iou=options.get("importance_target") == "iou",
     )
     return run, tables, decide_axes(tables, options.get("fine_bins", 200)), options
 
 
 def _outcome_tables(
-    run: Any, frames: pd.DataFrame, thresholds: list[float], chosen: float, unit: str | None = None
+    run: Any, frames: pd.DataFrame, thresholds: list[float], chosen: float, **options: Any
 ) -> OutcomeTables:
     classes = run.table("class_performance").to_pandas()
     class_ids = classes.loc[classes["scope"] == "class", "class_id"].astype(str).unique()
@@ -102,7 +119,7 @@ def _outcome_tables(
         iou_thresholds=thresholds,
         chosen=chosen,
         integer_frame_ids=frames["frame_id"].dtype.kind == "i",
-        resampling_unit=unit or "frame",
+        **options,
     )
 
 
@@ -239,6 +256,97 @@ def test_real_detections_equal_the_reference() -> None:
         )
         == []
     )
+
+
+def test_edges_of_an_earlier_run_are_kept(tmp_path: Path) -> None:
+    """A later night: other rows, other values, the first night's bins."""
+    first_night, second_night = make_data_set(80, seed=18), make_data_set(70, seed=19)
+    options: dict[str, Any] = {
+        "output": str(tmp_path),
+        "iou_thresholds": [0.5],
+        "metrics": ["object_area_px2", "object_overlap", "frame_darkness", "frame_is_night", "confidence"],
+    }
+    first = evaluate(
+        frames=first_night.frames,
+        labels=first_night.labels,
+        predictions=first_night.predictions,
+        run_date="2026-03-01",
+        **options,
+    )
+    # Larger and smaller than any value of the first night.
+    predictions = second_night.predictions.copy()
+    predictions.loc[predictions.index[:5], ["width_px", "height_px"]] = 700.0
+    predictions.loc[predictions.index[5:9], ["width_px", "height_px"]] = 0.5
+    second = evaluate(
+        frames=second_night.frames,
+        labels=second_night.labels,
+        predictions=predictions,
+        run_date="2026-03-02",
+        edges_from=first.run_id,
+        **options,
+    )
+    axes = decide_axes(_outcome_tables(first, first_night.frames, [0.5], 0.5))
+    tables = _outcome_tables(second, second_night.frames, [0.5], 0.5)
+    edges = ("metric", "bin", "lower", "upper", "category", "bin_50")
+    kept = [{name: row[name] for name in edges} for row in metric_bin_rows(tables, axes)]
+    # A stored categorical axis has a bin for the categories that it does not know.
+    found = [row for row in _records(second, "metric_bin") if row["category"] != "other"]
+    assert _differences(found, kept, ("metric", "bin")) == []
+    differences = _differences(
+        _records(second, "metric_performance"),
+        metric_performance_rows(tables, axes),
+        ("metric", "class_id", "iou_threshold", "resolution", "bin"),
+    )
+    assert differences == []
+    differences = _differences(
+        _records(second, "metric_importance"),
+        metric_importance_rows(tables, axes),
+        ("metric", "level", "target", "class_id", "iou_threshold"),
+    )
+    assert differences == []
+
+
+def test_edges_of_many_rows_come_from_the_rows_of_smallest_hash() -> None:
+    """80,000 predictions: 65,536 of them decide the edges, chosen by the hash of their key."""
+    rng = np.random.default_rng(20)
+    n_frames, n_predictions, n_labels = 1000, 80_000, 5000
+    frames = pd.DataFrame({"frame_id": np.arange(n_frames), "width_px": 640.0, "height_px": 480.0})
+    tables = {}
+    for name, n in (("prediction", n_predictions), ("label", n_labels)):
+        tables[name] = pd.DataFrame(
+            {
+                f"{name}_id": np.arange(n),
+                "frame_id": np.arange(n) % n_frames,
+                "class_id": 1,
+                "class_name": "car",
+                **{column: 200 * rng.random(n) for column in ("x_px", "y_px", "width_px", "height_px")},
+                "sharpness": rng.normal(size=n),
+            }
+        )
+    tables["prediction"]["score"] = rng.random(n_predictions)
+    run = evaluate(
+        frames=frames,
+        labels=tables["label"],
+        predictions=tables["prediction"],
+        iou_thresholds=[0.5],
+        metrics=["sharpness"],
+        cluster={"partitions": 3},
+    )
+    values = []
+    frame_hash = keys.hash_column(pa.array(frames["frame_id"]))
+    for name, table in tables.items():
+        # At most 100 of a frame and class take part; here 80.
+        object_hash = keys.hash_column(pa.array(table[f"{name}_id"]))
+        row_hash = keys.hash_objects(frame_hash, table["frame_id"].to_numpy(), object_hash)
+        first = np.argsort(keys.salted(row_hash, keys.SALT_ROW_SAMPLE), kind="stable")[:65_536]
+        values.append(table["sharpness"].to_numpy()[first].tolist())
+    axis = decide_axis("sharpness", values)
+    assert axis is not None
+    found = pd.DataFrame([row for row in _records(run, "metric_bin") if row["metric"] == "sharpness"])
+    assert found["upper"].tolist() == list(axis.upper)
+    assert found["lower"].tolist() == list(axis.lower)
+    assert found["share"].tolist() == pytest.approx([float(share) for share in axis.share], rel=1e-12)
+    assert found["bin_50"].tolist() == list(axis.bin_50)
 
 
 def test_thresholds_are_those_of_coco_by_default() -> None:

@@ -27,7 +27,7 @@ CONTROL_OF = {
 
 @dataclass(frozen=True)
 class Row:
-    """One object or frame that counts: y is 0 or 1, for a frame the level 0..10 of its F1."""
+    """One object or frame that counts: y is 0 or 1, or the level 0..10 of its target value in tenths."""
 
     frame_id: str
     unit: int
@@ -47,18 +47,21 @@ def rows_of(
         return _frame_rows(tables, metric, class_id, threshold)
     table = _counting(tables, target, class_id)
     control = table.get(CONTROL_OF[target], [math.nan] * len(table))
-    return [
-        Row(frame_id, unit, group, value, control_value, int(right), bool(right), float(right))
-        for frame_id, unit, group, value, control_value, right in zip(
-            table["frame_id"],
-            table["unit"],
-            table["group"],
-            table[metric],
-            control,
-            table[right_column(threshold)],
-            strict=True,
-        )
-    ]
+    rows = []
+    for frame_id, unit, group, value, control_value, right, iou in zip(
+        table["frame_id"],
+        table["unit"],
+        table["group"],
+        table[metric],
+        control,
+        table[right_column(threshold)],
+        table["iou"] if tables.explains_iou else [1.0] * len(table),
+        strict=True,
+    ):
+        target_value = float(iou) if right else 0.0
+        y = math.ceil(10 * target_value) if tables.explains_iou else int(right)
+        rows.append(Row(frame_id, unit, group, value, control_value, y, bool(right), target_value))
+    return rows
 
 
 def _counting(tables: OutcomeTables, side: str, class_id: str | None) -> pd.DataFrame:
@@ -188,7 +191,7 @@ def metric_importance_row(
     every = rows_of(tables, metric, target, class_id, threshold)
     rows = [row for row in every if not is_null(row.value)]
     merged = merge_bins(at_chosen, axis, target)
-    n_outcomes = 11 if target == "frame" else 2
+    n_outcomes = 11 if target == "frame" or tables.explains_iou else 2
     counts = np.zeros((20, max(1, merged.n_bins), n_outcomes), np.int64)
     bins: list[BinCounts] = [BinCounts(Counter(), Counter()) for _ in range(max(1, merged.n_bins))]
     together = BinCounts(Counter(), Counter())
@@ -289,15 +292,17 @@ def _fill_importance(
 def p_value(
     whole: Information, bins: list[BinCounts], together: BinCounts, target: str, counts: np.ndarray
 ) -> float:
-    """P(χ² > 2 n I / f_p), f_p = max(1, (Σ_k δ_k - δ) / (K - 1)); frames are independent rows: f_p = 1."""
+    """P(χ² > 2 n I / f_p), f_p = max(1, (Σ_k δ_k - δ) / (K - 1)), (K - 1)(m_Y - 1) degrees of freedom.
+
+    δ is that of right and wrong. Frames are independent rows: f_p = 1.
+    """
     filled = [cell for cell in bins if cell.n_rows]
     n_bins = len(filled)
     if n_bins < 2:
         return 1.0
-    factor, degrees = 1.0, n_bins - 1
-    if target == "frame":
-        degrees = (n_bins - 1) * (int(np.count_nonzero(counts.sum(axis=(0, 1)))) - 1)
-    else:
+    degrees = (n_bins - 1) * (int(np.count_nonzero(counts.sum(axis=(0, 1)))) - 1)
+    factor = 1.0
+    if target != "frame":
         effects = math.fsum(cell.design_effect() for cell in filled)
         factor = max(1.0, (effects - together.design_effect()) / (n_bins - 1))
     return float(stats.chi2.sf(2 * whole.n * whole.mutual_information / factor, degrees))

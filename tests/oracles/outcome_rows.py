@@ -21,7 +21,8 @@ class OutcomeTables:
     IoU threshold, taken for all), right_<suffix> per threshold (true positive, or found), every
     metric of its own and every frame metric. frame: a row per frame, with group, unit, frame metrics.
     sides_of: metric -> the sides (`prediction`, `label`) on which it is defined; both for frame metrics.
-    level_of: metric -> `frame` or `object`. classes: class ids in evaluation order.
+    level_of: metric -> `frame` or `object`. classes: class ids in evaluation order. explains_iou:
+    importance explains IoU x true positive, for objects at the chosen threshold.
     """
 
     prediction: pd.DataFrame
@@ -32,6 +33,7 @@ class OutcomeTables:
     classes: tuple[str, ...]
     iou_thresholds: tuple[float, ...]
     chosen: float
+    explains_iou: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ def outcome_tables(
     chosen: float,
     integer_frame_ids: bool,
     resampling_unit: str = "frame",
+    explains_iou: bool = False,
 ) -> OutcomeTables:
     """From the three fact tables of a run.
 
@@ -95,6 +98,7 @@ def outcome_tables(
         tuple(classes),
         tuple(iou_thresholds),
         chosen,
+        explains_iou,
     )
 
 
