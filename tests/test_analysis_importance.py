@@ -292,6 +292,45 @@ def test_adjusted_p_values_equal_scipy(p: list[float]) -> None:
     assert np.allclose(adjust_p_values(np.array(p)), stats.false_discovery_control(p), rtol=1e-12)
 
 
+@pytest.mark.parametrize("target", ["iou", "frame"])
+def test_an_outcome_of_eleven_levels(target: str) -> None:
+    """IoU x right, and F1 of frames: the same formula on more outcomes, χ² with (K - 1)(m_Y - 1)."""
+    rng = np.random.default_rng(12)
+    n = 6000
+    x = rng.integers(0, 5, n).astype(float)
+    iou = np.clip(0.4 + 0.08 * x + 0.2 * rng.random(n), 0, 1)
+    predictions = outcome_rows(np.arange(n), np.zeros(n), iou >= 0.5, np.zeros(n), n)
+    axis = decide_axis("x", DistinctValues.of(x, None), x, None)
+    if target == "iou":
+        rows = TargetRows.of_objects("prediction", predictions, 1, 1, 0, iou, np.array([0.5]))
+        y = np.where(iou >= 0.5, np.ceil(iou * 10), 0).astype(int)
+        size = np.where(iou >= 0.5, iou, 0)
+    else:
+        # One prediction, right or wrong, and one or more labels: F1 2 / (1 + labels), or 0.
+        n_labels = rng.integers(1, 4, n)
+        frame = np.repeat(np.arange(n), n_labels)
+        found = np.append(True, frame[1:] != frame[:-1]) & (iou >= 0.5)[frame]
+        labels = outcome_rows(frame, np.zeros(len(frame)), found, np.zeros(len(frame)), n)
+        rows = TargetRows.of_frames(predictions, labels, 1, 1, 0)
+        size = np.where(iou >= 0.5, 2 / (1 + n_labels), 0)
+        y = np.ceil(np.round(size * 10, 9)).astype(int)
+    counts = count_metric(axis, "frame" if target == "frame" else "prediction", rows, x)
+    units = UnitTotals.of(rows, predictions.key_hash, whole_units=True)
+    found_measures = measure_metric(axis, counts, None, units, 0)
+    cells = np.array([[np.sum((x == value) & (y == level)) for level in range(11)] for value in range(5)])
+    theta, information, entropy, _ = naive_theta(cells)
+    assert at_all(found_measures, "mutual_information") == pytest.approx(information, abs=1e-13)
+    assert at_all(found_measures, "entropy") == pytest.approx(entropy, abs=1e-13)
+    assert at_all(found_measures, "value") == pytest.approx(theta, abs=0.002)
+    freedom = 4 * ((cells.sum(axis=0) > 0).sum() - 1)
+    expected = stats.chi2.sf(2 * n * information, freedom)
+    assert found_measures.p_value[0, -1] == pytest.approx(expected, rel=0.1, abs=1e-300)
+    correlation = found_measures.correlation.pearson.value[0, -1]
+    assert correlation == pytest.approx(stats.pearsonr(x, size).statistic, abs=1e-12)
+    spearman = found_measures.correlation.spearman.value[0, -1]
+    assert spearman == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+
+
 def test_rows_alone_give_the_chi_square_of_independence() -> None:
     # Each row its own frame: δ_k = m/(m-1), f_p stays 1, and 2 n I is the likelihood-ratio statistic G.
     rng = np.random.default_rng(10)

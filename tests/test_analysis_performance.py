@@ -9,7 +9,7 @@ import pytest
 
 from emqa_core import schema
 from emqa_core.analysis.bin_axis import decide_axis
-from emqa_core.analysis.intervals import design_effect, jackknife_factor, wilson_interval
+from emqa_core.analysis.intervals import design_effect, jackknife_half_width, wilson_interval
 from emqa_core.analysis.metric_counts import count_metric
 from emqa_core.analysis.metric_tables import metric_performance_table
 from emqa_core.classes import ClassList
@@ -52,11 +52,16 @@ def test_wilson_by_hand() -> None:
     assert wilson_interval(np.array([20]), np.array([16]), np.array([2.0])) == (low, high)
 
 
-def test_student_quantiles() -> None:
-    # Tables of Student's t, 0.975: 19, 9, 1 degrees of freedom.
-    factors = jackknife_factor(np.array([20, 10, 2, 1]))
-    assert np.round(factors[:3], 3).tolist() == [2.093, 2.262, 12.706]
-    assert math.isnan(factors[3])
+def test_the_jackknife_interval_by_hand() -> None:
+    # Of a mean of one value per group it is the textbook interval: t(.975, 2) = 4.3027, values 1, 2, 6 have
+    # mean 3 and standard error sqrt(7/3) = 1.5275.
+    values = np.array([1.0, 2.0, 6.0])
+    without = (values.sum() - values) / 2
+    assert jackknife_half_width(without) == pytest.approx(4.30265273 * math.sqrt(7 / 3), rel=1e-8)
+    # A group without rows does not count; an estimate that does not exist takes the interval.
+    assert jackknife_half_width(np.append(without, np.inf)) == jackknife_half_width(without)
+    assert math.isnan(jackknife_half_width(np.append(without, np.nan)))
+    assert math.isnan(jackknife_half_width(np.array([1.0, np.inf])))
 
 
 def performance(x: np.ndarray, right: np.ndarray, *, fine_bins: int = 200) -> list[dict[str, object]]:

@@ -144,6 +144,25 @@ def test_counts_per_group_are_those_of_a_plain_loop(whole: Partition) -> None:
         assert np.array_equal(counts.missing[t], missing)
 
 
+@settings(max_examples=20, deadline=None)
+@given(whole=partitions)
+def test_counts_of_frames_are_kept_by_level_of_f1(whole: Partition) -> None:
+    axis = axis_of(whole, "frame")
+    rows = whole.rows("frame")
+    bins = axis.bin_of(whole.frame_values)[rows.frame]
+    counts = GroupCounts.of(rows, bins, axis.n_bins)
+    for t in range(whole.n_thresholds):
+        level = np.zeros(len(rows), np.int64)
+        level[rows.levels.row[rows.levels.at(t)]] = rows.level[rows.levels.at(t)]
+        expected = np.zeros((11, rows.n_scopes, N_GROUPS, axis.n_bins), np.int64)
+        for row in np.concatenate([rows.always, rows.partial.row[rows.partial.at(t)]]):
+            if bins[row] >= 0:
+                expected[level[row], rows.scope[row], rows.group[row], bins[row]] += 1
+        n, levels = counts.at(t)
+        assert np.array_equal(n, expected.sum(axis=0))
+        assert np.array_equal(levels, expected[1:])
+
+
 def test_frames_count_by_the_f1_of_their_objects() -> None:
     # Frame 0: class 0 has 2 predictions, 1 right, and 1 label: F1 2/3; class 1 a missed label: 0; all: 2/4.
     # Frame 1: all ignored at T 0; at T 1 one wrong prediction. Frame 2: nothing. Frame 3: 2 * 3 / 20 = .3.

@@ -25,7 +25,7 @@ OTHER = "other"
 _READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
 
-@njit(types.int64(types.float64), cache=True, inline="always")
+@njit(types.int64(types.float64), cache=True)
 def _prefix(value):  # type: ignore[no-untyped-def]
     """Upper 16 bits of the value as a float32, in the order of the values."""
     bits = np.int64(np.float32(value).view(np.uint32))

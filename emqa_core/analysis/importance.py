@@ -18,7 +18,7 @@ from functools import cache
 import numpy as np
 from numba import njit, types
 
-from emqa_core.analysis.intervals import design_effect, jackknife_factor
+from emqa_core.analysis.intervals import design_effect, jackknife_half_width
 from emqa_core.analysis.merged_bins import MergedBins
 from emqa_core.objects import Array
 
@@ -28,11 +28,11 @@ _READ_I64_4D = types.Array(types.int64, 4, "C", readonly=True)
 _READ_I16_2D = types.Array(types.int16, 2, "C", readonly=True)
 _READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
-# Columns of the kernel's result.
-_N, _I, _H, _BIAS, _THETA, _MEAN_THETA, _SPREAD, _GROUPS, _M_X, _M_Y, _DEFINED = range(11)
+# Columns of the kernel's result, before one value of theta per group left out.
+_N, _I, _H, _BIAS, _M_X, _M_Y, _THETAS = range(7)
 
 
-@njit(types.float64(types.int64, _READ_F64), cache=True, inline="always")
+@njit(types.float64(types.int64, _READ_F64), cache=True)
 def _n_log_n(n, table):  # type: ignore[no-untyped-def]
     if n < table.shape[0]:
         return table[n]
@@ -41,119 +41,102 @@ def _n_log_n(n, table):  # type: ignore[no-untyped-def]
 
 @njit(types.float64[:, ::1](_READ_I64_3D, _READ_I64_4D, _READ_I16_2D, _READ_I64_1D, _READ_F64), cache=True)
 def _mutual_information(n, levels, bin_of, n_merged, table):  # type: ignore[no-untyped-def]
+    """Per scope: n, I, H, b, m_X, m_Y, then theta without each group: +inf where the group has no rows, NaN
+    where one outcome is left.
+    """
     n_scopes, n_groups, n_bins = n.shape
     n_levels = levels.shape[0] + 1
     most = 1
     for scope in range(n_scopes):
         most = max(most, n_merged[scope])
-    out = np.zeros((n_scopes, 11), np.float64)
-    cells = np.zeros((n_groups + 1, n_levels, most), np.int64)  # the last "group" is the total
-    theta_without = np.empty(n_groups, np.float64)
+    out = np.zeros((n_scopes, 6 + n_groups), np.float64)
+    # By group, the last being all rows: cells, and their margins.
+    cells = np.empty((n_groups + 1, n_levels, most), np.int64)
+    of_bin = np.empty((n_groups + 1, most), np.int64)
+    of_level = np.empty((n_groups + 1, n_levels), np.int64)
     for scope in range(n_scopes):
-        k_bins = n_merged[scope]
-        cells[:, :, :] = 0
+        cells[:] = 0
+        of_bin[:] = 0
+        of_level[:] = 0
+        all_rows = 0
         for g in range(n_groups):
             for b in range(n_bins):
                 rows = n[scope, g, b]
                 if rows == 0:
                     continue
                 k = bin_of[scope, b]
-                for level in range(1, n_levels):
-                    count = levels[level - 1, scope, g, b]
+                all_rows += rows
+                of_bin[g, k] += rows
+                of_bin[n_groups, k] += rows
+                for level in range(n_levels - 1, -1, -1):
+                    count = rows
+                    if level > 0:
+                        count = levels[level - 1, scope, g, b]
+                        rows -= count
                     cells[g, level, k] += count
                     cells[n_groups, level, k] += count
-                    rows -= count
-                cells[g, 0, k] += rows
-                cells[n_groups, 0, k] += rows
+                    of_level[g, level] += count
+                    of_level[n_groups, level] += count
+        out[scope, 0] = all_rows
+        if all_rows == 0:
+            continue
         # Sums of n ln n over cells, bins and levels, and how many of each are not empty.
-        total = cells[n_groups]
-        all_rows = 0
         sum_xy = 0.0
         sum_x = 0.0
         sum_y = 0.0
         m_xy = 0
         m_x = 0
         m_y = 0
-        for k in range(k_bins):
-            of_bin = 0
-            for level in range(n_levels):
-                of_bin += total[level, k]
-                if total[level, k]:
-                    m_xy += 1
-                    sum_xy += _n_log_n(total[level, k], table)
-            if of_bin:
-                m_x += 1
-                sum_x += _n_log_n(of_bin, table)
-            all_rows += of_bin
         for level in range(n_levels):
-            of_level = total[level, :k_bins].sum()
-            if of_level:
-                m_y += 1
-                sum_y += _n_log_n(of_level, table)
-        out[scope, _N] = all_rows
-        out[scope, _M_X] = m_x
-        out[scope, _M_Y] = m_y
-        if all_rows == 0:
-            continue
-        information = max(0.0, (sum_xy - sum_x - sum_y + _n_log_n(all_rows, table)) / all_rows)
-        entropy = (_n_log_n(all_rows, table) - sum_y) / all_rows if m_y > 1 else 0.0
-        bias = max(0.0, (m_xy - m_x - m_y + 1) / (2 * all_rows))
-        out[scope, _I] = information
-        out[scope, _H] = entropy
-        out[scope, _BIAS] = bias
-        if k_bins < 2 or m_y < 2:
-            continue
-        held = 0
-        defined = True
+            m_y += of_level[n_groups, level] > 0
+            sum_y += _n_log_n(of_level[n_groups, level], table)
+            for k in range(n_merged[scope]):
+                m_xy += cells[n_groups, level, k] > 0
+                sum_xy += _n_log_n(cells[n_groups, level, k], table)
+        for k in range(n_merged[scope]):
+            m_x += of_bin[n_groups, k] > 0
+            sum_x += _n_log_n(of_bin[n_groups, k], table)
+        whole = _n_log_n(all_rows, table)
+        out[scope, 1] = max(0.0, (sum_xy - sum_x - sum_y + whole) / all_rows)
+        out[scope, 2] = (whole - sum_y) / all_rows if m_y > 1 else 0.0
+        out[scope, 3] = max(0.0, (m_xy - m_x - m_y + 1) / (2 * all_rows))
+        out[scope, 4] = m_x
+        out[scope, 5] = m_y
         for g in range(n_groups):
-            group = cells[g]
-            rows_g = group[:, :k_bins].sum()
-            if rows_g == 0:
-                continue
             # Only the cells that the group has rows in change when it is left out.
-            rows = all_rows - rows_g
+            rows = all_rows
             xy = sum_xy
             x = sum_x
             y = sum_y
             n_xy = m_xy
             n_x = m_x
             n_y = m_y
-            for k in range(k_bins):
-                of_bin = 0
-                of_bin_g = 0
-                for level in range(n_levels):
-                    of_bin += total[level, k]
-                    if group[level, k]:
-                        of_bin_g += group[level, k]
-                        left = total[level, k] - group[level, k]
-                        xy += _n_log_n(left, table) - _n_log_n(total[level, k], table)
-                        if left == 0:
-                            n_xy -= 1
-                if of_bin_g:
-                    x += _n_log_n(of_bin - of_bin_g, table) - _n_log_n(of_bin, table)
-                    if of_bin == of_bin_g:
-                        n_x -= 1
             for level in range(n_levels):
-                of_level_g = group[level, :k_bins].sum()
-                if of_level_g:
-                    of_level = total[level, :k_bins].sum()
-                    y += _n_log_n(of_level - of_level_g, table) - _n_log_n(of_level, table)
-                    if of_level == of_level_g:
-                        n_y -= 1
-            if rows == 0 or n_y < 2:
-                defined = False
-                break
-            whole = _n_log_n(rows, table)
-            bias_g = max(0.0, (n_xy - n_x - n_y + 1) / (2 * rows))
-            theta_without[held] = ((xy - x - y + whole) / rows - bias_g) / ((whole - y) / rows)
-            held += 1
-        out[scope, _GROUPS] = held
-        out[scope, _DEFINED] = defined
-        out[scope, _THETA] = (information - bias) / entropy
-        if defined:
-            mean = theta_without[:held].mean()
-            out[scope, _MEAN_THETA] = mean
-            out[scope, _SPREAD] = ((theta_without[:held] - mean) ** 2).sum()
+                if of_level[g, level] == 0:
+                    continue
+                rows -= of_level[g, level]
+                left = of_level[n_groups, level] - of_level[g, level]
+                n_y -= left == 0
+                y += _n_log_n(left, table) - _n_log_n(of_level[n_groups, level], table)
+                for k in range(n_merged[scope]):
+                    if cells[g, level, k] == 0:
+                        continue
+                    left = cells[n_groups, level, k] - cells[g, level, k]
+                    n_xy -= left == 0
+                    xy += _n_log_n(left, table) - _n_log_n(cells[n_groups, level, k], table)
+            for k in range(n_merged[scope]):
+                if of_bin[g, k] > 0:
+                    left = of_bin[n_groups, k] - of_bin[g, k]
+                    n_x -= left == 0
+                    x += _n_log_n(left, table) - _n_log_n(of_bin[n_groups, k], table)
+            if rows == all_rows:
+                out[scope, 6 + g] = np.inf
+            elif n_y < 2:
+                out[scope, 6 + g] = np.nan
+            else:
+                whole = _n_log_n(rows, table)
+                bias = max(0.0, (n_xy - n_x - n_y + 1) / (2 * rows))
+                out[scope, 6 + g] = ((xy - x - y + whole) / rows - bias) / ((whole - y) / rows)
     return out
 
 
@@ -204,7 +187,8 @@ def importance_of(
         [_mutual_information(n, levels, merged.bin_of, merged.n_merged, table) for n, levels in counts]
     )
     n, information, entropy, bias = (raw[..., column] for column in (_N, _I, _H, _BIAS))
-    groups = raw[..., _GROUPS].astype(np.int64)
+    thetas = raw[..., _THETAS:]
+    n_groups = (thetas != np.inf).sum(axis=-1)
     reason = np.full(n.shape, None, object)
     reason[(merged.n_merged < 2)[None, :] | (raw[..., _M_X] < 2)] = "insufficient_support"
     reason[:, is_constant] = "constant_metric"
@@ -212,13 +196,15 @@ def importance_of(
     reason[n == 0] = no_axis or "insufficient_support"
     null = reason != None  # noqa: E711 - elementwise
     with np.errstate(divide="ignore", invalid="ignore"):
-        is_defined = (raw[..., _DEFINED] > 0) & (groups > 1)
-        excess = (groups - 1) * (raw[..., _MEAN_THETA] - raw[..., _THETA]) * entropy / bias
+        theta = (information - bias) / entropy
+        mean_theta = np.where(thetas != np.inf, thetas, 0.0).sum(axis=-1) / n_groups
+        excess = (n_groups - 1) * (mean_theta - theta) * entropy / bias
+        half = jackknife_half_width(thetas)
+        is_defined = ~np.isnan(half)
         factor = np.where(is_defined & (bias > 0), np.maximum(1.0, 1.0 + excess), 1.0)
         value = (information - factor * bias) / entropy
-        half = jackknife_factor(groups) * np.sqrt((groups - 1) / groups * raw[..., _SPREAD])
     no_interval = np.broadcast_to(unit_reason, n.shape).copy()
-    no_interval[(no_interval == None) & (groups < 2)] = "few_units"  # noqa: E711
+    no_interval[(no_interval == None) & (n_groups < 2)] = "few_units"  # noqa: E711
     no_interval[(no_interval == None) & ~is_defined] = "insufficient_support"  # noqa: E711
     without = null | (no_interval != None)  # noqa: E711
     nan = np.nan

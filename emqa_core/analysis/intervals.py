@@ -41,14 +41,24 @@ def wilson_interval(n: Array, n_right: Array, delta: Array) -> tuple[Array, Arra
         return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
 
 
-def jackknife_factor(n_groups: Array) -> Array:
-    """0.975 quantile of Student's t with n_groups - 1 degrees of freedom; NaN below 2 groups."""
-    quantiles = _student_quantiles(int(np.max(n_groups, initial=2)))
-    return quantiles[np.asarray(n_groups, np.int64)]
+def jackknife_half_width(without: Array) -> Array:
+    """Half the width of a 95% delete-one-group jackknife interval (Efron and Stein 1981).
+
+    without (..., groups): the estimate without each group, +inf for a group that has no rows and does not
+    count. t(0.975, G - 1) · sqrt((G - 1)/G · Σ_g (θ_g - mean θ_g)²), NaN for G < 2 or an undefined θ_g.
+    """
+    held = without != np.inf
+    n_groups = held.sum(axis=-1)
+    values = np.where(held, without, 0.0)
+    mean = values.sum(axis=-1) / np.maximum(n_groups, 1)
+    squares = np.where(held, (values - mean[..., None]) ** 2, 0.0).sum(axis=-1)
+    quantile = _student_quantiles(int(n_groups.max(initial=2)))[n_groups]
+    return np.asarray(quantile * np.sqrt((n_groups - 1) / np.maximum(n_groups, 1) * squares))
 
 
 @cache
 def _student_quantiles(most: int) -> Array:
+    """0.975 quantile of Student's t by number of groups, 0 .. most; NaN below 2."""
     from scipy.special import stdtrit
 
     freedom = np.arange(most + 1, dtype=np.float64) - 1

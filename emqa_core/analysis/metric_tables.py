@@ -123,7 +123,9 @@ def metric_importance_table(
     tables = []
     for index, measure in enumerate(measures):
         key = (measure.metric, measure.level, measure.target)
-        estimate, why = (nearest_neighbour or {}).get(key, (np.nan, "categorical"))
+        is_categorical = measure.correlation.reason[0, 0] == "categorical"
+        no_estimate = np.nan, "categorical" if is_categorical else "not_sampled"
+        estimate, why = (nearest_neighbour or {}).get(key, no_estimate)
         knn_reason = np.full(is_estimated.shape, "not_requested", object)
         if nearest_neighbour is not None:
             knn_reason[:] = "only_for_all"

@@ -74,7 +74,8 @@ def _sum_frames(  # type: ignore[no-untyped-def]
     # A row of four words per cell, so that a wrong prediction touches one cache line for its class and one
     # for all: last frame seen and rows there, then n, sum_nn, n_frames.
     cells = np.zeros((n_cells, 4), np.int64)
-    cells[:, 0] = -1
+    for cell in range(n_cells):
+        cells[cell, 0] = -1
     at_threshold = np.zeros((n_cells, n_thresholds, 6), np.int64)
     last_listed = np.full(n_cells, -1, np.int32)
     n_right = np.zeros((n_cells, n_thresholds), np.int32)
@@ -130,7 +131,7 @@ def _sum_frames(  # type: ignore[no-untyped-def]
                     at_threshold[cell, t, 4] += (n + extra) * y
                     at_threshold[cell, t, 5] += y * y
                     n_right[cell, t] = 0
-    return cells[:, 1:].copy(), at_threshold
+    return cells, at_threshold
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class FrameSums:
         if chosen_only:
             shift = np.uint64(rows.chosen)
             counted, right, n_thresholds = counted >> shift & np.uint64(1), right >> shift & np.uint64(1), 1
-        base, at_threshold = _sum_frames(
+        cells, at_threshold = _sum_frames(
             rows.frame_start, rows.scope, bins, counted, right, rows.n_classes, n_bins + has_whole,
             n_thresholds, has_whole,
         )  # fmt: skip
@@ -175,7 +176,7 @@ class FrameSums:
             n_bins,
             n_thresholds,
             has_whole,
-            KeyedSums.of_dense(base),
+            KeyedSums.of_dense(cells[:, 1:]),
             KeyedSums.of_dense(at_threshold.reshape(-1, 6)),
         )
 

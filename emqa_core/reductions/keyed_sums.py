@@ -12,7 +12,10 @@ from emqa_core.objects import Array
 _READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
 
 
-@njit(types.Tuple((types.int64[::1], types.int64[::1], types.int64[::1]))(_READ_I64, _READ_I64), cache=True)
+@njit(
+    types.Tuple((types.int64[::1], types.int64[::1], types.int64[::1], types.int64))(_READ_I64, _READ_I64),
+    cache=True,
+)
 def _union(left, right):  # type: ignore[no-untyped-def]
     keys = np.empty(left.shape[0] + right.shape[0], np.int64)
     at_left = np.empty(left.shape[0], np.int64)
@@ -32,7 +35,7 @@ def _union(left, right):  # type: ignore[no-untyped-def]
             at_right[j] = n
             j += 1
         n += 1
-    return keys[:n].copy(), at_left, at_right
+    return keys, at_left, at_right, n
 
 
 def union_of_keys(left: Array, right: Array) -> tuple[Array, Array, Array]:
@@ -40,8 +43,8 @@ def union_of_keys(left: Array, right: Array) -> tuple[Array, Array, Array]:
 
     left (a,), right (b,) int64, each without repeats. Returns keys (m,), positions (a,) and (b,).
     """
-    keys, at_left, at_right = _union(left, right)
-    return keys, at_left, at_right
+    keys, at_left, at_right, n = _union(left, right)
+    return keys[:n], at_left, at_right
 
 
 @dataclass(frozen=True)
