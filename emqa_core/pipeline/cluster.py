@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 COMPARED_PACKAGES = ("emqa", "numpy", "numba", "pyarrow", "distributed")
 MEBIBYTE = 1 << 20
-# A terminal sends Ctrl-C to workers too; they end when this process closes the cluster, not by themselves.
-IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+WORKER_PRELOAD = "emqa_core.pipeline.worker_process"
 
 
 @contextmanager
@@ -78,7 +77,7 @@ def _local_executor(cluster: ClusterConfig) -> Iterator[Executor]:
             # Dask opens an HTTP port in any case: a free one, and for this machine alone.
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
-            preload=[IGNORE_CTRL_C],
+            preload=[WORKER_PRELOAD],
         )
     with local, Client(local, set_as_default=False) as client:
         yield DaskExecutor(client, "local", cluster.workers, cluster.timeout_s)

@@ -1,0 +1,42 @@
+"""What `make demo` runs: the demo data set through the nightly flow, and its result on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from flows.server import start_server
+
+CONFIG = "configs/demo.yaml"
+PREFECT_HOME = Path("demo-output/prefect")
+
+
+def main() -> int:
+    """Run the flow with a server of its own and print the run. Returns the exit code."""
+    server = start_server(PREFECT_HOME)
+    from flows import nightly  # while the server starts
+
+    server.wait_until_ready()
+    exit_code = nightly.main(["--config", CONFIG])
+    if exit_code == 0:
+        show_newest()
+    return exit_code
+
+
+def show_newest() -> None:
+    """Print the newest run of the demo's output and where its tables lie."""
+    from rich.console import Console
+
+    from emqa_core.config import read_config
+    from emqa_core.report.terminal import print_run, print_whereabouts
+    from emqa_core.storage.runs import read_run
+
+    config = read_config(Path(CONFIG).read_text(encoding="utf-8"), CONFIG)
+    output = config.output or ""
+    run, console = read_run(output, storage=config.storage), Console()
+    print_run(run, console)
+    print_whereabouts(console, [run], output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
