@@ -34,12 +34,8 @@ setup: .venv/.installed ## install everything into .venv, with the emqa command
 	@touch $@
 
 .PHONY: demo
-demo: export PREFECT_HOME := $(CURDIR)/demo-output/prefect
-demo: export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 60
 demo: setup demo-data/predictions.json ## make a data set, run the nightly flow on it, print the result
-	mkdir -p $(PREFECT_HOME)
-	$(BIN)/python -m flows.nightly --config configs/demo.yaml
-	$(BIN)/emqa show demo-output/tables
+	$(BIN)/python -m flows.demo
 
 demo-data/predictions.json: $(wildcard emqa_core/demo/*.py) | setup
 	$(BIN)/emqa demo --folder demo-data > /dev/null
