@@ -50,7 +50,7 @@ def data() -> DataSet:
         ({"metrics": ["object_aria_px2"]}, ConfigError, ["object_aria_px2", "object_area_px2"]),
         ({"resampling_unit": "kamera"}, EmqaError, ["kamera"]),
         ({"area_ranges": {"small": [0, 10]}}, ConfigError, ["area_ranges", "all"]),
-        ({"cluster": {"address": "tcp://127.0.0.1:9"}}, ClusterError, ["127.0.0.1:9"]),
+        ({"cluster": {"address": "tcp://127.0.0.1:9", "timeout_s": 2}}, ClusterError, ["127.0.0.1:9"]),
         ({"cluster": {"adress": "local"}}, ConfigError, ["adress", "address"]),
     ],
 )
