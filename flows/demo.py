@@ -11,29 +11,29 @@ CONFIG = "configs/demo.yaml"
 PREFECT_HOME = Path("demo-output/prefect")
 
 
-def main() -> int:
+def main(config: str = CONFIG, prefect_home: Path = PREFECT_HOME) -> int:
     """Run the flow with a server of its own and print the run. Returns the exit code."""
-    server = start_server(PREFECT_HOME)
+    server = start_server(prefect_home)
     from flows import nightly  # while the server starts
 
     server.wait_until_ready()
-    exit_code = nightly.main(["--config", CONFIG])
+    exit_code = nightly.main(["--config", config])
     if exit_code == 0:
-        show_newest()
+        show_newest(config)
     return exit_code
 
 
-def show_newest() -> None:
-    """Print the newest run of the demo's output and where its tables lie."""
+def show_newest(config: str) -> None:
+    """Print the newest run of a configuration's output and where its tables lie."""
     from rich.console import Console
 
     from emqa_core.config import read_config
     from emqa_core.report.terminal import print_run, print_whereabouts
     from emqa_core.storage.runs import read_run
 
-    config = read_config(Path(CONFIG).read_text(encoding="utf-8"), CONFIG)
-    output = config.output or ""
-    run, console = read_run(output, storage=config.storage), Console()
+    options = read_config(Path(config).read_text(encoding="utf-8"), config)
+    output = options.output or ""
+    run, console = read_run(output, storage=options.storage), Console()
     print_run(run, console)
     print_whereabouts(console, [run], output)
 

@@ -14,6 +14,7 @@ import pytest
 
 from emqa_core.errors import ConfigError, InputError, StorageError
 from emqa_core.storage.runs import read_run
+from tests.flow_inputs import write_tiny
 from tests.processes import BIN, prefect_server, running, wait_until
 
 # Prefect's programs take seconds to start, and many times that on a busy machine.
@@ -49,40 +50,6 @@ def ask(server: dict[str, str], path: str, body: object = None, method: str | No
 def artifacts_of(server: dict[str, str], flow_run_id: str) -> dict[str, dict[str, Any]]:
     found = ask(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}})
     return {artifact["key"]: artifact for artifact in found}
-
-
-def write_tiny(folder: Path) -> Path:
-    """Three frames, four labels, five predictions, two of them beside every label; their configuration."""
-    boxes = [[10, 10, 20, 20], [50, 50, 30, 30], [5, 5, 10, 40], [60, 20, 25, 25]]
-    frames = [1, 1, 2, 3]
-    labels = {
-        "images": [{"id": n, "width": 100, "height": 100, "file_name": f"{n}.png"} for n in (1, 2, 3)],
-        "categories": [{"id": 1, "name": "cat"}],
-        "annotations": [
-            {"id": n, "image_id": frame, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
-            for n, (frame, box) in enumerate(zip(frames, boxes, strict=True), start=1)
-        ],
-    }
-    predictions = [
-        {"image_id": frame, "category_id": 1, "bbox": box, "score": score}
-        for frame, box, score in [
-            (1, boxes[0], 0.9),
-            (1, boxes[1], 0.8),
-            (2, boxes[2], 0.7),
-            (2, [80, 80, 10, 10], 0.6),
-            (3, [0, 80, 10, 10], 0.5),
-        ]
-    ]
-    (folder / "labels.json").write_text(json.dumps(labels))
-    (folder / "predictions.json").write_text(json.dumps(predictions))
-    config = folder / "tiny.yaml"
-    config.write_text(
-        f"labels: {folder}/labels.json\n"
-        f"predictions: {{Tiny Cat: {folder}/predictions.json}}\n"
-        f"output: {folder}/eval\n"
-        "cluster: {address: none}\n"
-    )
-    return config
 
 
 def test_the_flow_commits_a_run_and_shows_it(connected: None, server: dict[str, str], tmp_path: Path) -> None:
@@ -161,6 +128,19 @@ def test_a_failed_flow_says_why(connected: None, server: dict[str, str], tmp_pat
     run = ask(server, f"flow_runs/{state.state_details.flow_run_id}")
     assert "InputError" in run["state"]["message"]
     assert str(tmp_path / "predictions.json") in run["state"]["message"]
+
+
+def test_a_failed_command_leaves_with_its_exit_code(
+    connected: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flows.nightly import main
+
+    config = write_tiny(tmp_path)
+    (tmp_path / "predictions.json").unlink()
+    assert main(["--config", str(config)]) == InputError.exit_code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert str(tmp_path / "predictions.json") in last
 
 
 def test_the_night_is_the_one_the_run_was_scheduled_for(tmp_path: Path) -> None:
