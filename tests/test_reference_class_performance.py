@@ -163,6 +163,20 @@ def test_intervals_of_average_precision_are_logit_jackknives(class_id: int) -> N
     )
 
 
+def test_the_interval_of_map_is_the_jackknife_of_the_mean() -> None:
+    data, run, expected = _case()
+    t = THRESHOLDS.index(0.75)
+    whole = expected.precision[t, :, :, 0, -1].mean()
+    # Every group that holds a frame holds labels here, and every class has labels without any group.
+    occupied = np.unique(_groups(data.frames))
+    theta = np.array([_replicates()[group].precision[t, :, :, 0, -1].mean() for group in occupied])
+    interval = pytest.approx(_logit_interval(whole, theta), rel=1e-9)
+    row = _row(run, None, 0.75, "all")
+    assert (row["average_precision_low"], row["average_precision_high"]) == interval
+    summary = run.table("summary").to_pandas().set_index("measure")
+    assert tuple(summary.loc["mAP", ["low", "high"]]) == interval
+
+
 def _logit_interval(whole: float, theta: np.ndarray) -> tuple[float, float]:
     """expit(logit AP ± t·se / (AP (1 - AP)))."""
     n = len(theta)

@@ -258,6 +258,37 @@ def test_real_detections_equal_the_reference() -> None:
     )
 
 
+def test_shares_that_fall_on_a_border_are_not_rounded() -> None:
+    """400 labels, one per frame: steps of 16 have their middles at odd multiples of 1/50, and of 400
+    different values each second one is an edge. Sums of 1/400 in floats miss some of both."""
+    n = 400
+    labels = pd.DataFrame(
+        {
+            "label_id": np.arange(n),
+            "frame_id": np.arange(n),
+            "class_id": 1,
+            "class_name": "car",
+            **dict.fromkeys(("x_px", "y_px"), 5.0),
+            **dict.fromkeys(("width_px", "height_px"), 20.0),
+            "step": np.arange(n) // 16,
+            "place": np.arange(n) / 8,
+        }
+    )
+    predictions = labels[["frame_id", "class_id", "class_name", "x_px", "y_px", "width_px", "height_px"]]
+    run = evaluate(
+        frames=pd.DataFrame({"frame_id": np.arange(n), "width_px": 64.0, "height_px": 64.0}),
+        labels=labels,
+        predictions=predictions.assign(score=0.5),
+        metrics=["step", "place"],
+    )
+    rows = pd.DataFrame(_records(run, "metric_bin"))
+    step, place = rows[rows["metric"] == "step"], rows[rows["metric"] == "place"]
+    assert step["bin_50"].tolist() == list(range(1, 50, 2))
+    assert step["upper"].tolist() == list(range(25))
+    assert place["upper"].tolist() == [value / 8 for value in range(1, n, 2)]
+    assert place["bin_50"].tolist() == [bin_200 // 4 for bin_200 in range(200)]
+
+
 def test_edges_of_an_earlier_run_are_kept(tmp_path: Path) -> None:
     """A later night: other rows, other values, the first night's bins."""
     first_night, second_night = make_data_set(80, seed=18), make_data_set(70, seed=19)
