@@ -344,7 +344,7 @@ def _dense(part: KeyedMoments, moments: CoMoments) -> Array:
     out = np.zeros((moments.n_cells, 1 + part.moments.shape[1]))
     out[part.keys, 0] = part.n
     out[part.keys, 1:] = part.moments
-    return out.reshape(moments.n_scopes, N_GROUPS, moments.n_control, -1)
+    return out.reshape(moments.n_scopes, N_GROUPS, moments.n_control, out.shape[1])
 
 
 def _with_partial(of_always: Array, partial: KeyedMoments) -> Array:

@@ -23,6 +23,8 @@ _READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
 _READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
 _READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
 
+_SPARSE = 20  # cells per row above which sorting the rows' keys is quicker than a table of all cells
+
 
 @njit(
     types.int32[::1](_READ_I32, _READ_I16, _READ_I32, _READ_U8, types.int64, types.int64, types.int64),
@@ -253,25 +255,25 @@ class GroupCounts:
         """Of rows with their coarse bin (n,) int16, -1 where the metric is missing."""
         n_cells = rows.n_scopes * N_GROUPS
         cell = rows.cell
-        one_level = np.empty(0, np.uint8)
-        always = _count_rows(cell, bins, rows.always, one_level, n_cells, n_bins, 1)
+        no_level = np.empty(0, np.uint8)
+
+        def count(listed: Array, level: Array, n_levels: int) -> KeyedSums:
+            if _SPARSE * len(listed) < n_levels * n_cells * n_bins:
+                known = bins[listed] >= 0
+                place = cell[listed].astype(np.int64) * n_bins + bins[listed]
+                if n_levels > 1:
+                    place += (level.astype(np.int64) - 1) * (n_cells * n_bins)
+                return KeyedSums.of_keys(place[known])
+            return KeyedSums.of_dense(_count_rows(cell, bins, listed, level, n_cells, n_bins, n_levels))
+
         partial = [
-            _count_rows(cell, bins, rows.partial.row[rows.partial.at(t)], one_level, n_cells, n_bins, 1)
+            count(rows.partial.row[rows.partial.at(t)], no_level, 1)
             for t in range(rows.n_thresholds)
             if len(rows.partial.row)
         ]
+        n_levels = rows.n_levels - 1
         levels = [
-            KeyedSums.of_dense(
-                _count_rows(
-                    cell,
-                    bins,
-                    rows.levels.row[rows.levels.at(t)],
-                    rows.level[rows.levels.at(t)],
-                    n_cells,
-                    n_bins,
-                    rows.n_levels - 1,
-                )
-            )
+            count(rows.levels.row[rows.levels.at(t)], rows.level[rows.levels.at(t)], n_levels)
             for t in range(rows.n_thresholds)
         ]
         return cls(
@@ -279,9 +281,9 @@ class GroupCounts:
             n_bins,
             rows.n_levels,
             _count_missing(rows, bins),
-            KeyedSums.of_dense(always),
-            stack([KeyedSums.of_dense(dense) for dense in partial], n_cells * n_bins),
-            stack(levels, (rows.n_levels - 1) * n_cells * n_bins),
+            count(rows.always, no_level, 1),
+            stack(partial, n_cells * n_bins),
+            stack(levels, n_levels * n_cells * n_bins),
         )
 
     def at(self, threshold: int) -> tuple[Array, Array]:

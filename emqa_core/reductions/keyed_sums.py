@@ -67,6 +67,12 @@ class KeyedSums:
         keys = np.flatnonzero(dense.any(axis=1))
         return cls(keys, dense[keys].astype(np.int64))
 
+    @classmethod
+    def of_keys(cls, keys: Array) -> KeyedSums:
+        """How often each key (n,) int64 occurs; for few keys in many cells."""
+        found, n = np.unique(keys, return_counts=True)
+        return cls(found, n.astype(np.int64)[:, None])
+
     def dense(self, n_cells: int) -> Array:
         """The full table, (n_cells, c) int64."""
         out = np.zeros((n_cells, self.sums.shape[1]), np.int64)
