@@ -1,14 +1,13 @@
-"""The count: metric columns of every partition into the bins, sharded by metric.
+"""The count: metric columns of every partition into the bins, a few metrics at a time.
 
-A task counts a few metrics over a stretch of partitions and adds them up itself; a second pass counts
-pairs of bins for the few scopes whose bins have to be merged.
+The counts of a metric are the largest state of all, so they are added up where they are counted. A second
+pass counts pairs of bins for the few scopes whose bins have to be merged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from emqa_core.analysis.bin_axis import MetricAxis, decide_axis
 from emqa_core.analysis.merged_bins import scopes_to_merge
@@ -24,29 +23,29 @@ from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part
 
 Target = Level
-State = TypeVar("State", MetricCounts, BinPairs)
 Key = tuple[str, Target]  # metric, target
 CONTROL_OF: Mapping[Target, str] = {
     "prediction": "object_area_px2",
     "label": "object_area_px2",
     "frame": "frame_label_count",
 }
-METRICS_PER_TASK = 4
 
 
 @dataclass(frozen=True)
 class CountTask:
-    """Some metrics over some partitions of one model. pairs: the scopes of the second pass, by key."""
+    """Some metrics over all partitions of one model, in order.
+
+    axes: of these metrics and of the controls of the partial correlation. parts: of each partition, by
+    table.
+    """
 
     metrics: tuple[ChosenMetric, ...]
     axes: Mapping[str, MetricAxis]
-    partitions: tuple[int, ...]
     parts: tuple[Mapping[str, Part], ...]
     scratch: Scratch
     location: Location
     config: EvaluationConfig
     n_classes: int
-    pairs: Mapping[Key, tuple[Array, Array]] | None = None
 
 
 def targets_of(metric: ChosenMetric) -> list[tuple[Target, Level]]:
@@ -75,39 +74,11 @@ def decide_axes(
     return axes
 
 
-def batches_of(metrics: ChosenMetrics, n_workers: int) -> list[tuple[ChosenMetric, ...]]:
-    """Metrics that are counted and measured together: few enough that their counts fit in memory."""
-    ordered = tuple(metrics)
-    size = METRICS_PER_TASK * n_workers
-    return [ordered[first : first + size] for first in range(0, len(ordered), size)]
-
-
-def count_tasks(metrics: Sequence[ChosenMetric], template: CountTask, n_workers: int) -> list[CountTask]:
-    """Tasks by shard of metrics, then by stretch of partitions in order."""
-    shards = [
-        tuple(metrics[first : first + METRICS_PER_TASK]) for first in range(0, len(metrics), METRICS_PER_TASK)
-    ]
-    # More stretches than workers need only make more states to add.
-    n_stretches = max(1, min(len(template.partitions), -(-2 * n_workers // max(len(shards), 1))))
-    n_stretches = 1 if n_workers == 1 else n_stretches
-    size = -(-len(template.partitions) // n_stretches)
-    return [
-        replace(
-            template,
-            metrics=shard,
-            partitions=template.partitions[first : first + size],
-            parts=template.parts[first : first + size],
-        )
-        for shard in shards
-        for first in range(0, len(template.partitions), size)
-    ]
-
-
-def count_stretch(task: CountTask) -> dict[Key, MetricCounts]:
-    """The counts of a task's metrics over its partitions."""
+def count(task: CountTask) -> dict[Key, MetricCounts]:
+    """The counts of a task's metrics against every target, added in partition order."""
     total: dict[Key, MetricCounts] = {}
-    for place, index in enumerate(task.partitions):
-        reader = _PartitionReader(task, place, index)
+    for index in range(len(task.parts)):
+        reader = _PartitionReader(task, index)
         for metric in task.metrics:
             for target, level in targets_of(metric):
                 counted = count_metric(
@@ -122,18 +93,17 @@ def count_stretch(task: CountTask) -> dict[Key, MetricCounts]:
     return total
 
 
-def count_pairs_stretch(task: CountTask) -> dict[Key, BinPairs]:
-    """The second pass over a task's metrics and partitions."""
-    assert task.pairs is not None
+def count_pairs(task: CountTask, needed: Mapping[Key, tuple[Array, Array]]) -> dict[Key, BinPairs]:
+    """The second pass: pairs of bins of the scopes that `needed_pairs` names."""
     total: dict[Key, BinPairs] = {}
-    for place, index in enumerate(task.partitions):
-        reader = _PartitionReader(task, place, index)
+    for index in range(len(task.parts) if needed else 0):
+        reader = _PartitionReader(task, index)
         for metric in task.metrics:
             for target, level in targets_of(metric):
                 key = (metric.name, target)
-                if key not in task.pairs:
+                if key not in needed:
                     continue
-                scopes, rank = task.pairs[key]
+                scopes, rank = needed[key]
                 pairs = count_bin_pairs(
                     task.axes[metric.name],
                     reader.rows(target),
@@ -153,22 +123,13 @@ def needed_pairs(
     return {key: pairs for key, pairs in needed.items() if len(pairs[0])}
 
 
-def add_results(results: Sequence[Mapping[Key, State]]) -> dict[Key, State]:
-    """Results of tasks in their order; the stretches of one key are added in partition order."""
-    total: dict[Key, State] = {}
-    for result in results:
-        for key, state in result.items():
-            total[key] = total[key] + state if key in total else state
-    return total
-
-
 class _PartitionReader:
     """Rows and values of one partition, read when they are first asked for."""
 
-    def __init__(self, task: CountTask, place: int, index: int) -> None:
+    def __init__(self, task: CountTask, index: int) -> None:
         self._task = task
         self._index = index
-        self._parts = task.parts[place]
+        self._parts = task.parts[index]
         self._outcomes, self._iou, _ = read_outcomes(task.scratch, index)
         self._rows: dict[Target, TargetRows] = {}
         self._values: dict[tuple[Level, str], Array] = {}

@@ -1,15 +1,14 @@
-"""From the counts of the metrics to the three metric tables."""
+"""Metrics counted and measured, and the three metric tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from emqa_core.analysis.bin_axis import MetricAxis
-from emqa_core.analysis.metric_counts import MetricCounts
 from emqa_core.analysis.metric_measures import MetricMeasures, measure_metric
 from emqa_core.analysis.metric_tables import (
     metric_bin_table,
@@ -19,52 +18,28 @@ from emqa_core.analysis.metric_tables import (
 from emqa_core.analysis.nearest_neighbour import nearest_neighbour_information
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
-from emqa_core.pipeline.count_metrics import Key, targets_of
+from emqa_core.pipeline.count_metrics import (
+    CONTROL_OF,
+    CountTask,
+    count,
+    count_pairs,
+    needed_pairs,
+    targets_of,
+)
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
-from emqa_core.quality.registry import ChosenMetric
-from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.quality.registry import ChosenMetric, ChosenMetrics
 from emqa_core.reductions.unit_totals import UnitTotals
+
+METRICS_PER_TASK = 4  # their counts stand in memory together; each task reads the outcomes anew
 
 
 @dataclass(frozen=True)
 class MeasureTask:
-    """One metric with its counts against every target."""
+    """A few metrics to count and measure. units: of each target."""
 
-    metric: ChosenMetric
-    axis: MetricAxis
-    counts: Mapping[str, MetricCounts]
-    pairs: Mapping[str, BinPairs]
+    counting: CountTask
     units: Mapping[str, UnitTotals]
     classes: ClassList
-    config: EvaluationConfig
-
-
-def measure_tasks(
-    metrics: Sequence[ChosenMetric],
-    axes: Mapping[str, MetricAxis],
-    counts: Mapping[Key, MetricCounts],
-    pairs: Mapping[Key, BinPairs],
-    sample: SampleState,
-    classes: ClassList,
-    config: EvaluationConfig,
-) -> list[MeasureTask]:
-    """One task per metric."""
-    return [
-        MeasureTask(
-            metric,
-            axes[metric.name],
-            {target: counts[metric.name, target] for target, _ in targets_of(metric)},
-            {
-                target: pairs[metric.name, target]
-                for target, _ in targets_of(metric)
-                if (metric.name, target) in pairs
-            },
-            sample.units,
-            classes,
-            config,
-        )
-        for metric in metrics
-    ]
 
 
 @dataclass(frozen=True)
@@ -77,31 +52,56 @@ class MeasuredMetric:
     bins: pa.Table
 
 
-def measure(task: MeasureTask) -> MeasuredMetric:
-    """From the counts of a metric to its numbers; the counts, which are large, end here."""
-    config = task.config
-    chosen = config.chosen_threshold_index
-    measures = [
-        measure_metric(
-            task.axis,
-            counts,
-            task.pairs.get(target),
-            task.units[target],
+def measure_tasks(
+    metrics: ChosenMetrics,
+    counting: CountTask,
+    sample: SampleState,
+    classes: ClassList,
+) -> list[MeasureTask]:
+    """Tasks of a few metrics each, in order. counting: what is the same for all; its metrics are not used."""
+    ordered = tuple(metrics)
+    controls = {name for name in CONTROL_OF.values() if name in counting.axes}
+    tasks = []
+    for first in range(0, len(ordered), METRICS_PER_TASK):
+        shard = ordered[first : first + METRICS_PER_TASK]
+        names = {metric.name for metric in shard} | controls
+        axes = {name: axis for name, axis in counting.axes.items() if name in names}
+        tasks.append(MeasureTask(replace(counting, metrics=shard, axes=axes), sample.units, classes))
+    return tasks
+
+
+def measure(task: MeasureTask) -> list[MeasuredMetric]:
+    """Count a task's metrics and turn the counts, which are large and end here, into numbers."""
+    counting = task.counting
+    config, chosen = counting.config, counting.config.chosen_threshold_index
+    counts = count(counting)
+    pairs = count_pairs(counting, needed_pairs(counting.axes, counts, chosen))
+    measured = []
+    for metric in counting.metrics:
+        axis = counting.axes[metric.name]
+        of_metric = {target: counts[metric.name, target] for target, _ in targets_of(metric)}
+        measures = [
+            measure_metric(
+                axis,
+                state,
+                pairs.get((metric.name, target)),
+                task.units[target],
+                chosen,
+                with_intervals=config.intervals,
+            )
+            for target, state in of_metric.items()
+        ]
+        performance = metric_performance_table(
+            axis,
+            of_metric.get("prediction"),
+            of_metric.get("label"),
+            task.classes,
+            np.array(config.evaluated_iou_thresholds),
             chosen,
-            with_intervals=config.intervals,
         )
-        for target, counts in task.counts.items()
-    ]
-    performance = metric_performance_table(
-        task.axis,
-        task.counts.get("prediction"),
-        task.counts.get("label"),
-        task.classes,
-        np.array(config.evaluated_iou_thresholds),
-        chosen,
-    )
-    bins = metric_bin_table([task.axis], list(task.counts.values()))
-    return MeasuredMetric(task.metric, measures, performance, bins)
+        bins = metric_bin_table([axis], list(of_metric.values()))
+        measured.append(MeasuredMetric(metric, measures, performance, bins))
+    return measured
 
 
 def metric_tables(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,17 +19,7 @@ from emqa_core import schema
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
-from emqa_core.pipeline.count_metrics import (
-    CountTask,
-    add_results,
-    batches_of,
-    count_pairs_stretch,
-    count_stretch,
-    count_tasks,
-    decide_axes,
-    needed_pairs,
-    targets_of,
-)
+from emqa_core.pipeline.count_metrics import CountTask, decide_axes
 from emqa_core.pipeline.evaluate_partition import PartitionState, evaluate_partition
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.finalize import (
@@ -39,7 +29,13 @@ from emqa_core.pipeline.finalize import (
     quarantine_table,
     reduce_tasks,
 )
-from emqa_core.pipeline.metric_results import MeasuredMetric, measure, measure_tasks, metric_tables
+from emqa_core.pipeline.metric_results import (
+    METRICS_PER_TASK,
+    MeasuredMetric,
+    measure,
+    measure_tasks,
+    metric_tables,
+)
 from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.partition_tasks import partition_tasks, scratch_of, shards_of
 from emqa_core.pipeline.plan import Plan
@@ -118,37 +114,23 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
     """Decide the bins, count every metric's outcomes in them, and measure what they tell."""
     stored = _stored_axes(plan)
     samples = {model: combine_samples(evaluated.states[model]) for model in plan.pending}
-    measured: dict[str, list[MeasuredMetric]] = {model: [] for model in plan.pending}
-    progress.start("count", sum(len(plan.metrics[model]) for model in plan.pending))
+    measured: dict[str, list[MeasuredMetric]] = {}
+    progress.start("count", sum(-(-len(plan.metrics[m]) // METRICS_PER_TASK) for m in plan.pending))
     for model in plan.pending:
         states, metrics = evaluated.states[model], plan.metrics[model]
         axes = decide_axes(metrics, samples[model], plan.config, stored)
-        template = CountTask(
+        counting = CountTask(
             (),
             axes,
-            tuple(range(len(states))),
             tuple({part.table: part for part in state.parts} for state in states),
             evaluated.scratch[model],
             plan.location,
             plan.config,
             len(plan.classes),
         )
-        for batch in batches_of(metrics, executor.n_workers):
-            tasks = count_tasks(batch, template, executor.n_workers)
-            counts = add_results(executor.map(count_stretch, tasks))
-            needed = needed_pairs(axes, counts, plan.config.chosen_threshold_index)
-            second = [
-                replace(task, pairs=needed)
-                for task in tasks
-                if any(
-                    (metric.name, target) in needed
-                    for metric in task.metrics
-                    for target, _ in targets_of(metric)
-                )
-            ]
-            pairs = add_results(executor.map(count_pairs_stretch, second))
-            measuring = measure_tasks(batch, axes, counts, pairs, samples[model], plan.classes, plan.config)
-            measured[model] += executor.map(measure, measuring, lambda n: progress.advance("count", n))
+        tasks = measure_tasks(metrics, counting, samples[model], plan.classes)
+        results = executor.map(measure, tasks, lambda n: progress.advance("count", n))
+        measured[model] = [each for result in results for each in result]
     progress.finish("count")
     return Counted(samples, measured)
 
