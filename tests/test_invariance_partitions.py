@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from emqa_core import evaluate, read_run
+from tests.data import data_folder
 from tests.oracles.same_run import APART, KEYS, differences, tables_of
 from tests.oracles.synthetic import make_data_set
 
@@ -142,6 +143,24 @@ def test_remote_scheduler(
     run = _run(tmp_path / "eval", cluster={"address": scheduler, "partitions": partitions})
     assert run.table("run")["cluster"].to_pylist() == [scheduler]
     assert differences(tables_of(run), whole) == []
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_real_detections_in_partitions() -> None:
+    folder = data_folder("coco446")
+    runs = [
+        evaluate(
+            labels=str(folder / "labels.json.gz"),
+            predictions=str(folder / "predictions_yolox_nano.json.gz"),
+            cluster={"partitions": partitions},
+            iou_thresholds=[0.5, 0.75],
+            run_date="2026-03-01",
+        )
+        for partitions in (1, 17)
+    ]
+    assert differences(tables_of(runs[1]), tables_of(runs[0])) == []
 
 
 def test_differences_are_seen(whole: dict[str, pa.Table]) -> None:
