@@ -15,7 +15,8 @@ from emqa_core.analysis.merged_bins import MergedBins, merged_frame_sums
 from emqa_core.analysis.metric_counts import count_metric
 from emqa_core.objects import OutcomeRows
 from emqa_core.reductions.bin_pairs import BinPairs
-from emqa_core.reductions.binned_counts import FrameSums, GroupCounts
+from emqa_core.reductions.frame_sums import FrameSums
+from emqa_core.reductions.group_counts import GroupCounts
 from emqa_core.reductions.target_rows import N_GROUPS, TargetRows
 from emqa_core.reductions.unit_totals import UnitTotals
 from tests.metric_partitions import Partition, axis_of, outcome_rows, random_partition

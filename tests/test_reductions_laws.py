@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from emqa_core.analysis.metric_counts import MetricCounts, count_metric
 from emqa_core.reductions.bin_pairs import BinPairs
-from emqa_core.reductions.binned_counts import FrameSums, GroupCounts
 from emqa_core.reductions.co_moments import CoMoments
 from emqa_core.reductions.distinct_values import DistinctValues
+from emqa_core.reductions.frame_sums import FrameSums
+from emqa_core.reductions.group_counts import GroupCounts
 from emqa_core.reductions.row_sample import RowSample
 from emqa_core.reductions.unit_totals import UnitTotals
 from tests.metric_partitions import Partition, axis_of, random_partition

@@ -155,7 +155,7 @@ def merge_bins(axis: MetricAxis, counts: MetricCounts, pairs: BinPairs | None, c
     products = np.zeros((1, 1), np.int64)
     if pairs is not None and len(pairs.scopes):
         slot[pairs.scopes] = np.arange(len(pairs.scopes))
-        products = np.ascontiguousarray(pairs.columns()[0][chosen])
+        products = pairs.products_at(chosen)
     if axis.is_categorical:
         return _merge_categories(bin_ranks(axis, totals), totals, slot, products)
     bin_of, n_merged = _merge_neighbours(
@@ -198,34 +198,44 @@ def merged_frame_sums(counts: MetricCounts, pairs: BinPairs | None, merged: Merg
     """
     assert counts.coarse is not None
     columns = counts.coarse.columns()
-    n_thresholds, n_scopes, n_bins = columns["n"].shape
+    n_thresholds, n_scopes = columns["n"].shape[:2]
     most = int(merged.n_merged.max(initial=1))
-    scope = np.repeat(np.arange(n_scopes), n_bins)
-    cell = scope * most + merged.bin_of.reshape(-1)
-
-    def add_up(values: Array) -> Array:
-        out = np.zeros((n_scopes * most, n_thresholds), np.int64)
-        np.add.at(out, cell, values.transpose(1, 2, 0).reshape(-1, n_thresholds))
-        return out
-
-    sums = {name: add_up(values) for name, values in columns.items()}
+    cell = (np.arange(n_scopes)[:, None] * most + merged.bin_of).reshape(-1)
+    n_cells = n_scopes * most
+    place = (np.arange(n_thresholds)[:, None] * n_cells + cell).reshape(-1)
+    sums = {
+        name: _add_up(place, values.reshape(-1), n_thresholds * n_cells) for name, values in columns.items()
+    }
     if pairs is not None and len(pairs.scopes):
-        upper, lower = np.tril_indices(n_bins, -1)  # pair number b (b - 1) / 2 + a, b > a
-        n_pairs = len(upper)
-        slots = np.arange(len(pairs.scopes))
-        # Pairs are numbered by rank: back to bins before asking which merged bin they are in.
-        bin_at = np.argsort(pairs.rank, axis=1)
-        of_rank = np.take_along_axis(merged.bin_of[pairs.scopes], bin_at, axis=1)
-        inside = of_rank[:, upper] == of_rank[:, lower]
-        target = pairs.scopes[:, None] * most + of_rank[:, upper]
-        products, neighbours, products_ny, products_yy = pairs.columns()
-        for name, values, factor in (
-            ("sum_nn", products, 2),
-            ("n_frames", neighbours, -1),
-            ("sum_ny", products_ny, 1),
-            ("sum_yy", products_yy, 2),
-        ):
-            by_pair = values.transpose(1, 2, 0).reshape(len(slots) * n_pairs, n_thresholds)
-            wanted = inside.reshape(-1)
-            np.add.at(sums[name], target.reshape(-1)[wanted], factor * by_pair[wanted])
-    return {name: values.T.reshape(n_thresholds, n_scopes, most).copy() for name, values in sums.items()}
+        _add_pairs(sums, pairs, merged, most)
+    return {name: values.reshape(n_thresholds, n_scopes, most) for name, values in sums.items()}
+
+
+def _add_pairs(sums: dict[str, Array], pairs: BinPairs, merged: MergedBins, most: int) -> None:
+    """Add to flat sums (T * cells,) what pairs of bins inside one merged bin bring."""
+    upper, lower = np.tril_indices(pairs.n_bins, -1)  # pair number b (b - 1) / 2 + a, b > a
+    # Pairs are numbered by rank: back to bins before asking which merged bin they are in.
+    of_rank = np.take_along_axis(merged.bin_of[pairs.scopes], np.argsort(pairs.rank, axis=1), axis=1)
+    n_cells = len(merged.bin_of) * most
+
+    def inside(key: Array) -> tuple[Array, Array]:
+        """Cell of each pair, and which pairs lie within one."""
+        slot, pair = key // pairs.n_pairs, key % pairs.n_pairs
+        merged_bin = of_rank[slot, upper[pair]]
+        return pairs.scopes[slot] * most + merged_bin, merged_bin == of_rank[slot, lower[pair]]
+
+    cell, wanted = inside(pairs.base.keys)
+    for name, column, factor in (("sum_nn", 0, 2), ("n_frames", 1, -1)):
+        at_every = _add_up(cell[wanted], factor * pairs.base.sums[wanted, column], n_cells)
+        sums[name] += np.tile(at_every, pairs.n_thresholds)
+    cell, wanted = inside(pairs.at_threshold.keys // pairs.n_thresholds)
+    place = pairs.at_threshold.keys % pairs.n_thresholds * n_cells + cell
+    for name, column, factor in (("sum_nn", 0, 2), ("n_frames", 1, -1), ("sum_ny", 2, 1), ("sum_yy", 3, 2)):
+        added = factor * pairs.at_threshold.sums[wanted, column]
+        sums[name] += _add_up(place[wanted], added, pairs.n_thresholds * n_cells)
+
+
+def _add_up(place: Array, values: Array, n_places: int) -> Array:
+    out = np.zeros(n_places, np.int64)
+    np.add.at(out, place, values)
+    return out

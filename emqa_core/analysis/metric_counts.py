@@ -11,8 +11,9 @@ import pyarrow as pa
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.objects import Array
 from emqa_core.reductions.bin_pairs import BinPairs
-from emqa_core.reductions.binned_counts import FrameSums, GroupCounts
 from emqa_core.reductions.co_moments import CoMoments
+from emqa_core.reductions.frame_sums import FrameSums
+from emqa_core.reductions.group_counts import GroupCounts
 from emqa_core.reductions.target_rows import TargetRows
 
 

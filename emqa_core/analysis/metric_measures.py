@@ -86,7 +86,14 @@ def measure_metric(
         correlation = Correlation.nothing(shape, "categorical")
     else:
         is_control = PARTIAL_CONTROL[counts.target] == counts.metric
-        correlation = correlation_of(counts.moments, by_threshold, interval_reasons, is_control=is_control)
+        correlation = correlation_of(
+            counts.moments,
+            by_threshold,
+            importance.n,
+            importance.n_outcomes,
+            interval_reasons,
+            is_control=is_control,
+        )
     missing = counts.groups.missing
     if counts.target != "frame":
         missing = np.concatenate([missing, missing.sum(axis=1, keepdims=True)], axis=1)

@@ -12,7 +12,7 @@ from emqa_core.analysis.bin_axis import N_COARSE, MetricAxis
 from emqa_core.analysis.importance import adjust_p_values
 from emqa_core.analysis.metric_counts import MetricCounts
 from emqa_core.analysis.metric_measures import MetricMeasures
-from emqa_core.analysis.performance import BinPerformance, bin_performance
+from emqa_core.analysis.performance import BinPerformance, Resolution, bin_performance
 from emqa_core.classes import ClassList
 from emqa_core.objects import Array
 
@@ -70,29 +70,23 @@ def metric_performance_table(
     """
     if not axis.n_bins or (predictions is None and labels is None):
         return _concat(schema.METRIC_PERFORMANCE, [])
-    coarse = bin_performance(
-        predictions.coarse if predictions else None,
-        labels.coarse if labels else None,
-        np.arange(len(iou_thresholds)),
-        chosen,
-    )
-    parts = [(N_COARSE, coarse)]
-    if axis.fine_bins != N_COARSE:
-        fine = bin_performance(
-            predictions.fine if predictions else None,
-            labels.fine if labels else None,
-            np.array([chosen]),
-            chosen,
+    at_all, at_chosen = np.arange(len(iou_thresholds)), np.array([chosen])
+    resolutions = [
+        Resolution(
+            N_COARSE, at_all, predictions.coarse if predictions else None, labels.coarse if labels else None
         )
-        parts.append((axis.fine_bins, fine))
-    tables = [
-        _performance_part(axis, part, resolution, classes, iou_thresholds) for resolution, part in parts
     ]
-    scope = np.concatenate([np.where(p.scope == len(classes), -1, p.scope) for _, p in parts])
-    threshold = np.concatenate([p.threshold for _, p in parts])
-    # A stable sort: bins stay ordered, 50 bins before fine ones.
-    order = np.argsort(scope * len(iou_thresholds) + threshold, kind="stable")
-    return pa.concat_tables(tables).unify_dictionaries().take(pa.array(order)).combine_chunks()
+    if axis.fine_bins != N_COARSE:
+        resolutions.append(
+            Resolution(
+                axis.fine_bins,
+                at_chosen,
+                predictions.fine if predictions else None,
+                labels.fine if labels else None,
+            )
+        )
+    rows = bin_performance(resolutions, len(classes), chosen)
+    return _concat(schema.METRIC_PERFORMANCE, [_performance_rows(axis, rows, classes, iou_thresholds)])
 
 
 def metric_importance_table(
@@ -196,15 +190,15 @@ def _significance(measures: Sequence[MetricMeasures], floors: Sequence[Array]) -
     ]
 
 
-def _performance_part(
-    axis: MetricAxis, part: BinPerformance, resolution: int, classes: ClassList, iou_thresholds: Array
+def _performance_rows(
+    axis: MetricAxis, part: BinPerformance, classes: ClassList, iou_thresholds: Array
 ) -> pa.Table:
     n = len(part.bin)
     columns: dict[str, object] = {
         "metric": _coded([axis.metric], np.zeros(n, np.int32)),
         **_scope_columns(classes, part.scope),
         "iou_threshold": iou_thresholds[part.threshold],
-        "resolution": np.full(n, resolution),
+        "resolution": part.resolution,
         "bin": part.bin,
     }
     for side, values, names in (

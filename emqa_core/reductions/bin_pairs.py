@@ -191,14 +191,13 @@ class BinPairs:
             )
         return total
 
-    def columns(self) -> tuple[Array, Array, Array, Array]:
-        """n_a n_b, frames with neighbours, n y both ways, y_a y_b: each (T, slots, n_pairs) int64."""
-        shape = (len(self.scopes), self.n_pairs)
-        n_cells = shape[0] * shape[1]
-        base = self.base.dense(n_cells).T.reshape(2, 1, *shape)
-        at_threshold = self.at_threshold.dense(n_cells * self.n_thresholds)
-        at_threshold = at_threshold.reshape(*shape, self.n_thresholds, 4).transpose(3, 2, 0, 1)
-        return base[0] + at_threshold[0], base[1] + at_threshold[1], at_threshold[2], at_threshold[3]
+    def products_at(self, threshold: int) -> Array:
+        """Σ_f n_a n_b at a threshold, (slots, n_pairs) int64."""
+        n_cells = len(self.scopes) * self.n_pairs
+        out = self.base.dense(n_cells)[:, 0]
+        wanted = self.at_threshold.keys % self.n_thresholds == threshold
+        out[self.at_threshold.keys[wanted] // self.n_thresholds] += self.at_threshold.sums[wanted, 0]
+        return np.ascontiguousarray(out).reshape(len(self.scopes), self.n_pairs)
 
     def __add__(self, other: BinPairs) -> BinPairs:
         return replace(self, base=self.base + other.base, at_threshold=self.at_threshold + other.at_threshold)
