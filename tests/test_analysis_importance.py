@@ -201,10 +201,17 @@ def test_merged_bins_know_frames_that_their_parts_share() -> None:
     assert scopes.tolist() == [0, 1]
     pairs = count_bin_pairs(axis, rows, x, scopes, rank)
     assert pairs.base.sums.tolist() == [[20, 20], [20, 20]]
-    # With ten frames less there are too few, and everything becomes one bin.
-    fewer = measure(*(part[20:] for part in (x, right, frame - 10)))
-    assert at_all(fewer, "n_bins") <= 1
-    assert fewer.importance.reason[0, -1] == "insufficient_support"
+
+
+def test_frames_that_parts_share_can_keep_a_bin_open() -> None:
+    # 8 frames of three rows of value 1 and two of value 2: together 40 rows, but 40² / (8 · 5²) = 8 effective
+    # frames; the parts' own squares would say 1600 / (8 · 9 + 8 · 4) = 15. So value 3 joins: one bin is none.
+    x = np.concatenate([np.tile([1.0, 1, 1, 2, 2], 8), np.repeat(3.0, 60)])
+    frame = np.concatenate([np.repeat(np.arange(8), 5), 8 + np.arange(60)])
+    found = measure(x, np.arange(100) % 2, frame)
+    assert found.importance.reason[0, -1] == "insufficient_support"
+    apart = measure(x, np.arange(100) % 2, np.where(x == 2, frame + 100, frame))
+    assert at_all(apart, "n_bins") == 2
 
 
 def test_small_categories_go_to_other() -> None:
