@@ -51,6 +51,10 @@ class MetricCounts:
             fine_total=None if without_fine else self.fine_total + other.fine_total,  # type: ignore[operator]
         )
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Between processes in narrow types: half the bytes.
+        return MetricCounts.from_arrays, (self.to_arrays(),)
+
     def to_arrays(self) -> dict[str, Array]:
         """Named arrays without objects; counts in the narrowest types that hold them."""
         arrays = {"key": np.array([self.metric, self.level, self.target]), **self.groups.to_arrays("groups")}

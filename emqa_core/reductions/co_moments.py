@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, types
 
 from emqa_core.objects import Array
-from emqa_core.reductions.keyed_sums import union_of_keys
+from emqa_core.reductions.keyed_sums import narrowest, union_of_keys
 from emqa_core.reductions.target_rows import N_GROUPS, TargetRows
 
 _READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
@@ -139,11 +139,16 @@ class KeyedMoments:
         return KeyedMoments(keys, n, moments)
 
     def to_arrays(self, prefix: str) -> dict[str, Array]:
-        return {f"{prefix}.keys": self.keys, f"{prefix}.n": self.n, f"{prefix}.moments": self.moments}
+        return {
+            f"{prefix}.keys": narrowest(self.keys),
+            f"{prefix}.n": narrowest(self.n),
+            f"{prefix}.moments": self.moments,
+        }
 
     @classmethod
     def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> KeyedMoments:
-        return cls(*(arrays[f"{prefix}.{name}"] for name in ("keys", "n", "moments")))
+        keys, n = (arrays[f"{prefix}.{name}"].astype(np.int64) for name in ("keys", "n"))
+        return cls(keys, n, arrays[f"{prefix}.moments"])
 
 
 @dataclass(frozen=True)

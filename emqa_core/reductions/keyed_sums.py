@@ -106,21 +106,14 @@ class KeyedSums:
 
     def to_arrays(self, prefix: str) -> dict[str, Array]:
         """Two arrays in the narrowest whole-number types that hold them."""
-        return {
-            f"{prefix}.keys": self.keys.astype(
-                np.min_scalar_type(int(self.keys[-1]) if len(self.keys) else 0)
-            ),
-            f"{prefix}.sums": self.sums.astype(_narrowest(self.sums)),
-        }
+        return {f"{prefix}.keys": narrowest(self.keys), f"{prefix}.sums": narrowest(self.sums)}
 
     @classmethod
     def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> KeyedSums:
         return cls(arrays[f"{prefix}.keys"].astype(np.int64), arrays[f"{prefix}.sums"].astype(np.int64))
 
 
-def _narrowest(values: Array) -> np.dtype[np.signedinteger]:
+def narrowest(values: Array) -> Array:
+    """Whole numbers in the narrowest signed type that holds them."""
     bound = int(np.abs(values).max()) if values.size else 0
-    for dtype in (np.int8, np.int16, np.int32):
-        if bound <= np.iinfo(dtype).max:
-            return np.dtype(dtype)
-    return np.dtype(np.int64)
+    return values.astype(next(t for t in (np.int8, np.int16, np.int32, np.int64) if bound <= np.iinfo(t).max))
