@@ -102,6 +102,9 @@ def _mutual_information(n, levels, bin_of, n_merged, table):  # type: ignore[no-
         out[scope, 3] = max(0.0, (m_xy - m_x - m_y + 1) / (2 * all_rows))
         out[scope, 4] = m_x
         out[scope, 5] = m_y
+        if n_merged[scope] < 2:
+            out[scope, 6:] = np.nan
+            continue
         for g in range(n_groups):
             # Only the cells that the group has rows in change when it is left out.
             rows = all_rows
