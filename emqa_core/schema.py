@@ -202,7 +202,7 @@ SUMMARY = TableSchema(
     "a measure of the run",
     (
         _c("measure", STRING, "Name of the measure: AP, AP50, mAP, mAR, n_frames, ..."),
-        _c("value", FLOAT, "Its value; null where nothing supports it.", "", True),
+        _c("value", FLOAT, "Its value; without support null, for the twelve COCO numbers -1.", "", True),
         _c("low", FLOAT, "Lower end of its 95% interval.", "", True),
         _c("high", FLOAT, "Upper end of its 95% interval.", "", True),
         _c("reason", STRING, "Why value or interval is null.", "", True),
