@@ -10,9 +10,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.data import ROOT
 
@@ -34,10 +36,14 @@ class Process:
         return self.popen.poll() is None
 
     def kill(self) -> None:
-        """End it and the processes that it started; they share its process group."""
+        """End it and the processes that it started, those too that left its process group."""
         if self.is_running():
+            started = psutil.Process(self.pid).children(recursive=True)
             os.killpg(self.pid, signal.SIGKILL)
             self.popen.wait()
+            for process in started:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def interrupt(self) -> None:
         """What Ctrl-C sends to a program on a terminal: SIGINT to the whole process group."""
