@@ -23,19 +23,20 @@ MIN_EFFECTIVE_FRAMES = 10
 
 _READ_I64_1D = types.Array(types.int64, 1, "C", readonly=True)
 _READ_I64_2D = types.Array(types.int64, 2, "C", readonly=True)
-_READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 
 
 @dataclass(frozen=True)
 class BinTotals:
     """Totals at the chosen T by scope (K + 1 of them, all last) and coarse bin.
 
-    n, sum_nn (K + 1, n_bins) int64; rarer (K + 1,) float64: min(p, 1 - p), p the share of the scope's most
-    frequent outcome level.
+    n, sum_nn (K + 1, n_bins) int64; rows (K + 1,) int64: of all bins; rarer (K + 1,) int64: rows of the most
+    frequent outcome level or all others, whichever are fewer, so that min(p, 1 - p) = rarer / rows. Whole
+    numbers decide: a bin that has exactly 5 must not depend on rounding.
     """
 
     n: Array
     sum_nn: Array
+    rows: Array
     rarer: Array
 
     @classmethod
@@ -47,17 +48,17 @@ class BinTotals:
             by_level = np.concatenate([by_level, by_level.sum(axis=1, keepdims=True)], axis=1)
         rows = n.sum(axis=1)
         outcome = np.concatenate([(n - by_level.sum(axis=0)).sum(axis=1)[None], by_level.sum(axis=2)])
-        p = outcome.max(axis=0) / np.maximum(rows, 1)
+        most_frequent = outcome.max(axis=0)
         # A frame is one row of the frame target: its square is itself.
         sum_nn = n if counts.coarse is None else counts.coarse.columns()["sum_nn"][chosen]
-        return cls(n, sum_nn, np.minimum(p, 1 - p))
+        return cls(n, sum_nn, rows, np.minimum(most_frequent, rows - most_frequent))
 
     @property
     def large_enough(self) -> Array:
         """Which bins may stand alone, (K + 1, n_bins) bool."""
         return np.asarray(
             (self.n >= MIN_ROWS)
-            & (self.n * self.rarer[:, None] >= MIN_RARER_OUTCOME)
+            & (self.n * self.rarer[:, None] >= MIN_RARER_OUTCOME * self.rows[:, None])
             & (self.n * self.n >= MIN_EFFECTIVE_FRAMES * self.sum_nn)
         )
 
@@ -70,10 +71,9 @@ def scopes_to_merge(axis: MetricAxis, counts: MetricCounts, chosen: int) -> tupl
     """
     totals = BinTotals.of(counts, chosen)
     rank = bin_ranks(axis, totals)
-    rows = totals.n.sum(axis=1)
     too_small = ~totals.large_enough & (totals.n > 0)
     needed = too_small.any(axis=1) & ((totals.n > 0).sum(axis=1) > 1)
-    needed &= (rows >= 2 * MIN_ROWS) & (rows * totals.rarer >= 2 * MIN_RARER_OUTCOME)
+    needed &= (totals.rows >= 2 * MIN_ROWS) & (totals.rarer >= 2 * MIN_RARER_OUTCOME)
     if counts.level == "frame" or counts.target == "frame":
         needed[:] = False
     scopes = np.flatnonzero(needed)
@@ -108,11 +108,11 @@ class MergedBins:
 
 @njit(
     types.Tuple((types.int16[:, ::1], types.int64[::1]))(
-        _READ_I64_2D, _READ_I64_2D, _READ_F64, _READ_I64_1D, _READ_I64_2D
+        _READ_I64_2D, _READ_I64_2D, _READ_I64_1D, _READ_I64_1D, _READ_I64_1D, _READ_I64_2D
     ),
     cache=True,
 )
-def _merge_neighbours(n, sum_nn, rarer, slot, pairs):  # type: ignore[no-untyped-def]
+def _merge_neighbours(n, sum_nn, rows_of_scope, rarer, slot, pairs):  # type: ignore[no-untyped-def]
     n_scopes, n_bins = n.shape
     merged = np.zeros((n_scopes, n_bins), np.int16)
     n_merged = np.zeros(n_scopes, np.int64)
@@ -132,7 +132,7 @@ def _merge_neighbours(n, sum_nn, rarer, slot, pairs):  # type: ignore[no-untyped
                     squares += 2 * pairs[slot[scope], b * (b - 1) // 2 + a]
             if (
                 rows >= MIN_ROWS
-                and rows * rarer[scope] >= MIN_RARER_OUTCOME
+                and rows * rarer[scope] >= MIN_RARER_OUTCOME * rows_of_scope[scope]
                 and rows * rows >= MIN_EFFECTIVE_FRAMES * squares
             ):
                 closed += 1
@@ -159,7 +159,7 @@ def merge_bins(axis: MetricAxis, counts: MetricCounts, pairs: BinPairs | None, c
     if axis.is_categorical:
         return _merge_categories(bin_ranks(axis, totals), totals, slot, products)
     bin_of, n_merged = _merge_neighbours(
-        totals.n, np.ascontiguousarray(totals.sum_nn), totals.rarer, slot, products
+        totals.n, np.ascontiguousarray(totals.sum_nn), totals.rows, totals.rarer, slot, products
     )
     return MergedBins(bin_of, n_merged)
 
@@ -180,7 +180,7 @@ def _merge_categories(rank: Array, totals: BinTotals, slot: Array, products: Arr
             squares += 2 * int(products[slot[scope], : n_small * (n_small - 1) // 2].sum())
         stands = (
             rows >= MIN_ROWS
-            and rows * totals.rarer[scope] >= MIN_RARER_OUTCOME
+            and rows * totals.rarer[scope] >= MIN_RARER_OUTCOME * totals.rows[scope]
             and rows * rows >= MIN_EFFECTIVE_FRAMES * squares
         )
         # Ranks put `other` first and the smallest kept category next.
