@@ -112,6 +112,31 @@ def test_an_artefact_of_the_control_disappears() -> None:
     assert found.partial.value[0, -1] == pytest.approx(expected, abs=1e-10)
 
 
+def test_the_interval_of_the_partial_one_takes_means_out_anew_without_each_group() -> None:
+    # Of the control's 50 values some occur in one group alone, and leave with it.
+    rng = np.random.default_rng(8)
+    n = 130
+    control = np.floor(50 * rng.random(n))
+    x = rng.normal(size=n) + 0.02 * control
+    right = rng.random(n) < 1 / (1 + np.exp(1 - x))
+    group = group_of(hash_column(pa.array(np.arange(n))), 20)
+    axis = decide_axis("object_area_px2", DistinctValues.of(control, None), control, None)
+    bins = axis.coarse_of(axis.bin_of(control))
+    assert any(len(np.unique(group[bins == b])) == 1 for b in np.unique(bins))
+
+    def partial(keep: Array) -> float:
+        y = right[keep].astype(float)
+        left = residual_of_bins(x[keep], bins[keep]), residual_of_bins(y, bins[keep])
+        return float(stats.pearsonr(*left).statistic)
+
+    without = np.array([partial(group != g) for g in range(20)])
+    half = stats.t.ppf(0.975, 19) * math.sqrt(19 / 20 * ((without - without.mean()) ** 2).sum())
+    found = measure(x, right, control=control).correlation.partial
+    assert found.value[0, -1] == pytest.approx(partial(np.ones(n, bool)), abs=1e-10)
+    assert found.low[0, -1] == pytest.approx(found.value[0, -1] - half, abs=1e-10)
+    assert found.high[0, -1] == pytest.approx(found.value[0, -1] + half, abs=1e-10)
+
+
 def test_a_function_of_the_control_has_no_partial_correlation() -> None:
     rng = np.random.default_rng(6)
     control = rng.random(N)

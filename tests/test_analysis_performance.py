@@ -126,6 +126,8 @@ def test_rows_are_ordered_and_none_is_empty() -> None:
 def test_fifty_fine_bins_are_not_told_twice() -> None:
     rows = performance(np.random.default_rng(0).random(400), np.zeros(400), fine_bins=50)
     assert {r["resolution"] for r in rows} == {50}
+    keys = [(r["class_id"], r["iou_threshold"], r["bin"]) for r in rows]
+    assert len(set(keys)) == len(keys)
 
 
 def test_a_metric_of_one_side_has_nulls_on_the_other() -> None:

@@ -62,10 +62,6 @@ def leave_groups_out(sums, n_bins, least_xx, least_yy, out):  # type: ignore[no-
                 left_xx -= x * x / n
                 left_yy -= y * y / n
                 left_xy -= x * y / n
-            else:
-                left_xx -= sums[n_groups, z, 2] - sums[g, z, 2]
-                left_yy -= sums[n_groups, z, 4] - sums[g, z, 4]
-                left_xy -= sums[n_groups, z, 5] - sums[g, z, 5]
         out[1 + g] = _ratio(left_xx, left_yy, left_xy, least_xx, least_yy) if in_group > 0 else np.inf
 
 
