@@ -239,4 +239,4 @@ def commit_runs(plan: Plan, finalized: Finalized) -> list[Run]:
 
 def read_runs(plan: Plan) -> list[Run]:
     """The committed runs of all models of a plan, in its order."""
-    return [read_run(plan.location, run.run_id) for run in plan.runs.values()]
+    return [Run(run.run_id, plan.location) for run in plan.runs.values()]
