@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from emqa_core import schema
-from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurve
+from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurves
 from emqa_core.analysis.jackknife_precision import Interval, logit_interval
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
@@ -21,7 +21,7 @@ from emqa_core.reductions.class_counts import ClassCounts
 class ClassPerformance:
     """Everything known of K classes at T IoU thresholds in A area ranges.
 
-    curves: one per class; pooled: the curve of all rows together, of which only `best` is used.
+    pooled: the curve of all rows together as one class, of which only `best` is used.
     replicates (K, T, G) float64: AP in range `all` without each group, NaN where no label is left; None
     where intervals are off.
     """
@@ -29,14 +29,14 @@ class ClassPerformance:
     classes: ClassList
     config: EvaluationConfig
     counts: ClassCounts
-    curves: list[ClassCurve]
-    pooled: ClassCurve
+    curves: ClassCurves
+    pooled: ClassCurves
     replicates: Array | None
 
     @cached_property
     def average_precision(self) -> Array:
         """101-point AP, (K, T, A); NaN where no label counts."""
-        return self._stack([curve.precision.mean(axis=2) for curve in self.curves])
+        return self._of_labels(self.curves.precision.mean(axis=3))
 
     @cached_property
     def average_recall(self) -> Array:
@@ -48,16 +48,15 @@ class ClassPerformance:
 
     @cached_property
     def voc07(self) -> Array:
-        return self._stack([curve.voc07 for curve in self.curves])
+        return self._of_labels(self.curves.voc07)
 
     @cached_property
     def all_point(self) -> Array:
-        return self._stack([curve.all_point for curve in self.curves])
+        return self._of_labels(self.curves.all_point)
 
-    def _stack(self, values: list[Array]) -> Array:
-        shape = (len(self.curves), len(self.config.evaluated_iou_thresholds), len(self.config.area_ranges))
-        stacked = np.stack(values) if values else np.empty(shape)
-        return np.where(self.counts.n_positive[:, None, :] > 0, stacked, np.nan)
+    def _of_labels(self, values: Array) -> Array:
+        """(K, T, A) values; NaN where no label counts."""
+        return np.where(self.counts.n_positive[:, None, :] > 0, values, np.nan)
 
     @cached_property
     def averaged_thresholds(self) -> list[int]:
@@ -146,7 +145,7 @@ def class_performance_table(performance: ClassPerformance) -> pa.Table:
     labels_at = np.broadcast_to(n_labels[:, :, None], n_true.shape)
     precision, recall = _ratio(n_true, n_prediction), _ratio(n_true, labels_at)
     f1 = _ratio(2 * n_true, n_prediction + labels_at)
-    best = np.stack([curve.best for curve in (performance.pooled, *performance.curves)]).transpose(3, 0, 2, 1)
+    best = np.concatenate([performance.pooled.best, performance.curves.best]).transpose(3, 0, 2, 1)
     macro = np.full((3, *n_true.shape), np.nan)
     for index, values in enumerate((precision, recall, f1)):
         macro[index, 0] = _mean_present(values[1:])
@@ -238,9 +237,8 @@ def precision_recall_table(performance: ClassPerformance) -> pa.Table:
     n_points = len(RECALL_POINTS)
     per_class = len(thresholds) * n_points
     code_of_row = np.repeat(codes, per_class).astype(np.int32)
-    empty = np.empty((0, len(thresholds), n_points))
-    precision = np.concatenate([empty, *(performance.curves[c].precision[None, :, 0] for c in codes)])
-    score = np.concatenate([empty, *(performance.curves[c].score[None, :, 0] for c in codes)])
+    precision = performance.curves.precision[codes, :, 0]
+    score = performance.curves.score[codes, :, 0]
     return pa.table(
         [
             pa.DictionaryArray.from_arrays(code_of_row, pa.array(classes.ids, pa.string())),

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from emqa_core.analysis.average_precision import RECALL_POINTS, class_curve
+from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurves
+from emqa_core.analysis.ranked_matches import RankedMatches, SortedRuns
 from emqa_core.matching.coco import match_coco
 from emqa_core.matching.matches import MatchOptions
 from emqa_core.objects import Array, Labels, Predictions
@@ -27,7 +28,7 @@ def evaluate_arrays(
     group = np.zeros(predictions.n_frames, np.uint8)
     for m, max_det in enumerate(options.max_dets):
         matches = match_coco(labels, predictions, n_classes, replace(options, max_dets=(max_det,)))
-        runs = matches.score_runs(predictions, group, max_det, n_classes)
+        runs = matches.score_runs(predictions, group, max_det)
         n_positive, _, _ = count_labels(
             labels.class_code,
             matches.label_ignored,
@@ -37,12 +38,10 @@ def evaluate_arrays(
             n_ranges,
             1,
         )
-        for code in range(n_classes):
-            curve = class_curve(runs.of_class(code), n_positive[code], n_thresholds)
-            precision[:, :, code, :, m] = curve.precision.transpose(0, 2, 1)
-            scores[:, :, code, :, m] = curve.score.transpose(0, 2, 1)
-            has_labels = n_positive[code] > 0
-            recall[:, code, has_labels, m] = (curve.n_true_positive / np.maximum(n_positive[code], 1))[
-                :, has_labels
-            ]
+        ranked = RankedMatches.of(SortedRuns.of(runs, n_classes), n_classes)
+        curves = ClassCurves.of(runs, ranked, n_positive, n_thresholds)
+        precision[..., m] = curves.precision.transpose(1, 3, 0, 2)
+        scores[..., m] = curves.score.transpose(1, 3, 0, 2)
+        found = curves.n_true_positive.transpose(1, 0, 2) / np.maximum(n_positive, 1)
+        recall[..., m] = np.where(n_positive > 0, found, -1.0)
     return precision, recall, scores

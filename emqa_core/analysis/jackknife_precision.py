@@ -1,7 +1,8 @@
 """Average precision with one group of frames left out, for its interval.
 
 Delete-a-group jackknife (Efron 1982; Kott 2001 for groups). All replicates of a threshold are computed
-in one walk over the score order: per group the counts to be taken away are kept beside the totals.
+in one walk over the matched rows in score order: per group the counts to be taken away are kept beside
+the totals.
 """
 
 from __future__ import annotations
@@ -11,10 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
-from emqa_core.analysis.average_precision import RECALL_POINTS, order_by_score
-from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I64, READ_U8, READ_U16, READ_U64, READ_U64_2D
+from emqa_core.analysis.average_precision import RECALL_POINTS
+from emqa_core.analysis.ranked_matches import RankedMatches, SortedRuns
+from emqa_core.kernel_types import (
+    READ_F64,
+    READ_I32,
+    READ_I64,
+    READ_I64_2D,
+    READ_U8,
+    READ_U16,
+    READ_U32,
+    READ_U64_2D,
+)
 from emqa_core.objects import Array
-from emqa_core.reductions.score_runs import ScoreRuns
 
 U64 = np.uint64
 N_GROUPS = 20
@@ -22,82 +32,123 @@ MIN_FRAMES = 10  # labels in fewer frames: no interval
 _EPSILON = np.spacing(1)
 
 
+@njit(types.Tuple((types.int64[::1], types.int64[::1]))(READ_U32, READ_I32, types.int64), cache=True)
+def _by_class(rows, class_code, n_classes):  # type: ignore[no-untyped-def]
+    """The rows class after class, each in the order given; and where each class starts, (K + 1,)."""
+    start = np.zeros(n_classes + 1, np.int64)
+    for row in range(class_code.shape[0]):
+        start[class_code[row] + 1] += 1
+    for code in range(n_classes):
+        start[code + 1] += start[code]
+    place = start.copy()
+    grouped = np.empty(rows.shape[0], np.int64)
+    for index in range(rows.shape[0]):
+        code = class_code[rows[index]]
+        grouped[place[code]] = rows[index]
+        place[code] += 1
+    return grouped, start
+
+
 @njit(
-    types.float64[:, ::1](
-        READ_U64, READ_U8, READ_U16, READ_BOOL, READ_U64_2D, READ_U64_2D, types.int64, READ_I64, READ_F64
+    types.float64[:, :, ::1](
+        READ_I64, READ_I64, READ_U8, READ_U16, READ_I64, READ_I64, READ_I64,
+        READ_U64_2D, READ_U64_2D, types.int64, READ_I64_2D, READ_F64,
     ),
     cache=True,
-)
+)  # fmt: skip
 def _leave_one_out(  # type: ignore[no-untyped-def]
-    order, group, outside, is_matched, true_positive, matched_ignored, n_thresholds, positive_group, points
-):
-    n_groups = positive_group.shape[0]
-    n_rows = order.shape[0]
+    rows, row_start, group, outside, match_row, match, match_start,
+    true_positive, matched_ignored, n_thresholds, positive_group, points,
+):  # fmt: skip
+    n_classes, n_groups = positive_group.shape
     n_points = points.shape[0]
-    match_of_row = np.cumsum(is_matched.astype(np.int64)) - 1
-    positives = positive_group.sum() - positive_group
-    result = np.zeros((n_thresholds, n_groups))
-    precision = np.empty((true_positive.shape[0], n_groups))
-    group_of_true = np.empty(true_positive.shape[0], np.int64)
-    for t in range(n_thresholds):
-        bit = U64(1) << U64(t)
-        n_true = 0
-        n_false = 0
-        true_group = np.zeros(n_groups, np.int64)
-        false_group = np.zeros(n_groups, np.int64)
-        for index in range(n_rows):
-            row = order[index]
+    is_matched = np.zeros(rows.shape[0], np.bool_)
+    for index in range(match_row.shape[0]):
+        is_matched[match_row[index]] = True
+    result = np.zeros((n_classes, n_thresholds, n_groups))
+    most = 1
+    for code in range(n_classes):
+        most = max(most, match_start[code + 1] - match_start[code])
+    before = np.empty((most, n_groups), np.int64)
+    precision = np.empty((most, n_groups))
+    group_of_true = np.empty(most, np.int64)
+    for code in range(n_classes):
+        positives = positive_group[code].sum() - positive_group[code]
+        inside = np.zeros(n_groups, np.int64)
+        first = match_start[code]
+        n_matches = 0
+        for index in range(row_start[code], row_start[code + 1]):
+            row = rows[index]
             if is_matched[row]:
-                word = match_of_row[row]
-                if true_positive[word, 0] & bit:
-                    true_group[group[row]] += 1
-                    group_of_true[n_true] = group[row]
+                before[n_matches] = inside
+                n_matches += 1
+            inside[group[row]] += not outside[row] & np.uint16(1)
+        for t in range(n_thresholds):
+            bit = U64(1) << U64(t)
+            n_true = 0
+            true_group = np.zeros(n_groups, np.int64)
+            not_false = np.zeros(n_groups, np.int64)  # rows inside that are true positives or ignored
+            for index in range(n_matches):
+                number = match[first + index]
+                row = match_row[number]
+                own = group[row]
+                if true_positive[number, 0] & bit:
+                    true_group[own] += 1
+                    group_of_true[n_true] = own
+                    n_false = 0
+                    for g in range(n_groups):
+                        n_false += before[index, g] - not_false[g]
                     for g in range(n_groups):
                         right = n_true + 1 - true_group[g]
-                        precision[n_true, g] = right / ((n_false - false_group[g]) + right + _EPSILON)
+                        wrong = n_false - (before[index, g] - not_false[g])
+                        precision[n_true, g] = right / (wrong + right + _EPSILON)
                     n_true += 1
-                    continue
-                if matched_ignored[word, 0] & bit:
-                    continue
-            if not outside[row] & np.uint16(1):
-                n_false += 1
-                false_group[group[row]] += 1
-        left = n_true - true_group
-        envelope = np.zeros(n_groups)
-        unread = np.zeros(n_groups, np.int64)
-        for g in range(n_groups):
-            if positives[g] > 0:
-                while unread[g] < n_points and points[unread[g]] <= left[g] / positives[g]:
-                    unread[g] += 1
-        for index in range(n_true - 1, -1, -1):
-            own = group_of_true[index]
+                    not_false[own] += not outside[row] & np.uint16(1)
+                elif matched_ignored[number, 0] & bit:
+                    not_false[own] += not outside[row] & np.uint16(1)
+            left = n_true - true_group
+            envelope = np.zeros(n_groups)
+            unread = np.zeros(n_groups, np.int64)
             for g in range(n_groups):
-                if precision[index, g] > envelope[g]:
-                    envelope[g] = precision[index, g]
-                if g == own or positives[g] == 0:
-                    continue
-                left[g] -= 1
-                while unread[g] > 0 and points[unread[g] - 1] > left[g] / positives[g]:
-                    result[t, g] += envelope[g]
-                    unread[g] -= 1
-        for g in range(n_groups):
-            if unread[g] > 0:
-                result[t, g] += envelope[g] * unread[g]
-            result[t, g] /= n_points
+                if positives[g] > 0:
+                    while unread[g] < n_points and points[unread[g]] <= left[g] / positives[g]:
+                        unread[g] += 1
+            for index in range(n_true - 1, -1, -1):
+                own = group_of_true[index]
+                for g in range(n_groups):
+                    if precision[index, g] > envelope[g]:
+                        envelope[g] = precision[index, g]
+                    if g == own or positives[g] == 0:
+                        continue
+                    left[g] -= 1
+                    while unread[g] > 0 and points[unread[g] - 1] > left[g] / positives[g]:
+                        result[code, t, g] += envelope[g]
+                        unread[g] -= 1
+            for g in range(n_groups):
+                if unread[g] > 0:
+                    result[code, t, g] += envelope[g] * unread[g]
+                result[code, t, g] /= n_points
     return result
 
 
-def leave_one_out(run: ScoreRuns, positive_group: Array, n_thresholds: int) -> Array:
-    """AP in area range `all` of each replicate, (T, G) float64; NaN where no label is left.
+def leave_one_out(
+    ordered: SortedRuns, ranked: RankedMatches, positive_group: Array, n_thresholds: int
+) -> Array:
+    """AP in area range `all` of each replicate, (K, T, G) float64; NaN where no label is left.
 
-    positive_group (G,) int64: labels of the class that count, per group.
+    ordered: runs sorted with their rows. positive_group (K, G) int64: labels that count, per group.
     """
-    replicates = _leave_one_out(
-        order_by_score(run.score), run.group, run.outside, run.is_matched, run.true_positive,
-        run.matched_ignored, n_thresholds, np.asarray(positive_group, np.int64), RECALL_POINTS,
+    runs = ordered.runs
+    rows, row_start = _by_class(ordered.rows, runs.class_code, len(positive_group))
+    positive_group = np.ascontiguousarray(positive_group, np.int64)
+    replicates = np.asarray(
+        _leave_one_out(
+            rows, row_start, runs.group, runs.outside, runs.match_row, ranked.match, ranked.class_start,
+            runs.true_positive, runs.matched_ignored, n_thresholds, positive_group, RECALL_POINTS,
+        )
     )  # fmt: skip
-    replicates[:, positive_group.sum() - positive_group == 0] = np.nan
-    return np.asarray(replicates)
+    is_empty = positive_group.sum(axis=1, keepdims=True) == positive_group
+    return np.where(is_empty[:, None, :], np.nan, replicates)
 
 
 @dataclass(frozen=True)

@@ -105,9 +105,7 @@ class Matches:
             labels.frame_start, frame_group, labels.class_code, found, ignored, labels.key_hash
         )
 
-    def score_runs(
-        self, predictions: Predictions, frame_group: Array, max_det: int, n_classes: int
-    ) -> ScoreRuns:
+    def score_runs(self, predictions: Predictions, frame_group: Array, max_det: int) -> ScoreRuns:
         """What average precision needs of the predictions of rank below max_det."""
         return ScoreRuns.of(
             frame_start=predictions.frame_start,
@@ -120,5 +118,4 @@ class Matches:
             true_positive=self.true_positive,
             matched_ignored=self.matched_ignored,
             max_det=max_det,
-            n_classes=n_classes,
         )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emqa_core.analysis.average_precision import ClassCurve, class_curve
+from emqa_core.analysis.average_precision import ClassCurves
 from emqa_core.analysis.jackknife_precision import leave_one_out
+from emqa_core.analysis.ranked_matches import RankedMatches, SortedRuns
 from emqa_core.objects import Array
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.class_counts import ClassCounts
@@ -24,13 +25,13 @@ def shard_of_classes(n_classes: int, n_shards: int) -> list[list[int]]:
     return [list(range(shard, n_classes, n_shards)) for shard in range(n_shards)]
 
 
-def write_runs(scratch: Scratch, runs: ScoreRuns, partition: int, n_shards: int) -> None:
+def write_runs(scratch: Scratch, runs: ScoreRuns, partition: int, n_shards: int, n_classes: int) -> None:
     """Leave a partition's runs for the reducers, one group of arrays per shard."""
     if n_shards == 1:
         scratch.put(run_name(partition, 0), runs.to_arrays())
         return
-    for shard, codes in enumerate(shard_of_classes(runs.n_classes, n_shards)):
-        scratch.put(run_name(partition, shard), runs.select(codes).to_arrays())
+    for shard, codes in enumerate(shard_of_classes(n_classes, n_shards)):
+        scratch.put(run_name(partition, shard), runs.select(codes, n_classes).to_arrays())
 
 
 @dataclass(frozen=True)
@@ -45,48 +46,61 @@ class ReduceTask:
     n_thresholds: int
     intervals: bool
 
-
-def reduce_classes(task: ReduceTask) -> tuple[list[ClassCurve], list[Array]]:
-    """Curves of the shard's classes and, with intervals, their AP without each group (T, G)."""
-    if task.shard is None:
-        return [_pooled_curve(task)], []
-    parts = _read_shard(task, task.shard)
-    curves, replicates = [], []
-    codes = shard_of_classes(len(task.counts.n_positive), task.n_shards)[task.shard]
-    for position, code in enumerate(codes):
-        run = ScoreRuns.combine_class(parts, position)
-        curves.append(class_curve(run, task.counts.n_positive[code], task.n_thresholds))
-        if task.intervals:
-            replicates.append(leave_one_out(run, task.counts.n_positive_group[code], task.n_thresholds))
-    return curves, replicates
+    @property
+    def n_classes(self) -> int:
+        return len(self.counts.n_positive)
 
 
-def _read_shard(task: ReduceTask, shard: int) -> list[ScoreRuns]:
-    return [
-        ScoreRuns.from_arrays(task.scratch.get(run_name(partition, shard)))
-        for partition in range(task.n_partitions)
-    ]
+@dataclass(frozen=True)
+class Reduced:
+    """Curves of the classes of a shard; their AP without each group, (K, T, G), where intervals are on; the
+    curve of all rows together, where the shard holds all of them or was asked for nothing else.
+    """
+
+    curves: ClassCurves | None
+    replicates: Array | None
+    pooled: ClassCurves | None
 
 
-def _pooled_curve(task: ReduceTask) -> ClassCurve:
+def reduce_classes(task: ReduceTask) -> Reduced:
+    """What a task's shard gives; a single shard gives everything from one sort."""
+    shards = range(task.n_shards) if task.shard is None else [task.shard]
+    runs = ScoreRuns.concat(
+        [
+            ScoreRuns.from_arrays(task.scratch.get(run_name(partition, shard)))
+            for shard in shards
+            for partition in range(task.n_partitions)
+        ]
+    )
+    codes = None if task.shard is None else shard_of_classes(task.n_classes, task.n_shards)[task.shard]
+    ordered = SortedRuns.of(runs, task.n_classes, with_rows=task.intervals and codes is not None)
+    if codes is None:
+        return Reduced(None, None, _pooled_curve(task, ordered))
+    ranked = RankedMatches.of(ordered, len(codes))
+    curves = ClassCurves.of(runs, ranked, task.counts.n_positive[codes], task.n_thresholds)
+    replicates = None
+    if task.intervals:
+        groups = task.counts.n_positive_group[codes]
+        replicates = leave_one_out(ordered, ranked, groups, task.n_thresholds)
+    return Reduced(curves, replicates, _pooled_curve(task, ordered) if task.n_shards == 1 else None)
+
+
+def _pooled_curve(task: ReduceTask, ordered: SortedRuns) -> ClassCurves:
     """The rows of all classes as if they were one class: for the best score threshold of all.
 
     Ties are taken whole, so the order of the classes does not matter.
     """
-    n_ranges = task.counts.n_positive.shape[1]
-    parts = [run for shard in range(task.n_shards) for run in _read_shard(task, shard)]
-    pooled = ScoreRuns.pool(parts, n_ranges)
-    n_positive = task.counts.n_positive.sum(axis=0)
-    return class_curve(pooled, n_positive, task.n_thresholds, recall_points=np.empty(0))
+    n_positive = task.counts.n_positive.sum(axis=0, keepdims=True)
+    ranked = RankedMatches.pooled(ordered)
+    return ClassCurves.of(ordered.runs, ranked, n_positive, task.n_thresholds, recall_points=np.empty(0))
 
 
-def order_shards(
-    results: Sequence[tuple[list[ClassCurve], list[Array]]], n_classes: int
-) -> tuple[list[ClassCurve], Array | None]:
-    """Results of all shards in class order."""
-    codes = [code for shard in shard_of_classes(n_classes, len(results)) for code in shard]
+def order_shards(results: Sequence[Reduced], n_classes: int) -> tuple[ClassCurves, Array | None, ClassCurves]:
+    """Curves and replicates of all shards in class order, and the pooled curve."""
+    pooled = next(result.pooled for result in results if result.pooled is not None)
+    curves = [result.curves for result in results if result.curves is not None]
+    codes = [code for shard in shard_of_classes(n_classes, len(curves)) for code in shard]
     order = np.argsort(codes)
-    curves = [curve for result in results for curve in result[0]]
-    replicates = [values for result in results for values in result[1]]
-    ordered = [curves[index] for index in order]
-    return ordered, np.stack([replicates[index] for index in order]) if replicates else None
+    replicates = [result.replicates for result in results if result.replicates is not None]
+    ordered = np.concatenate(replicates)[order] if replicates else None
+    return ClassCurves.stack(curves, order), ordered, pooled

@@ -170,8 +170,8 @@ def _evaluate_model(
         frames.unit_hash,
     )
     leave_rows(task.scratch[model], task.index, measured)
-    runs = matches.score_runs(predictions, group, options.max_dets[-1], n_classes)
-    write_runs(task.scratch[model], runs, task.index, task.n_shards)
+    runs = matches.score_runs(predictions, group, options.max_dets[-1])
+    write_runs(task.scratch[model], runs, task.index, task.n_shards, n_classes)
     return PartitionState(
         counts,
         parts,

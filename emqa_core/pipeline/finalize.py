@@ -40,8 +40,8 @@ def combine_samples(states: Sequence[PartitionState]) -> SampleState:
 def reduce_tasks(
     plan: Plan, counts: ClassCounts, scratch: Scratch, n_partitions: int, n_shards: int
 ) -> list[ReduceTask]:
-    """One task for each shard of classes, and one for all rows together."""
-    shards: list[int | None] = [*range(n_shards), None]
+    """One task for each shard of classes; beside several shards, one for all rows together."""
+    shards: list[int | None] = [0] if n_shards == 1 else [*range(n_shards), None]
     return [
         ReduceTask(
             scratch,
@@ -72,9 +72,8 @@ def class_tables(
     n_frames: int,
 ) -> ClassTables:
     """Reduce the score runs and write the numbers of the classes into tables."""
-    *shards, pooled = executor.map(reduce_classes, tasks)
-    curves, replicates = order_shards(shards, len(plan.classes))
-    performance = ClassPerformance(plan.classes, plan.config, counts, curves, pooled[0][0], replicates)
+    curves, replicates, pooled = order_shards(executor.map(reduce_classes, tasks), len(plan.classes))
+    performance = ClassPerformance(plan.classes, plan.config, counts, curves, pooled, replicates)
     return ClassTables(
         performance,
         {

@@ -74,8 +74,8 @@ def commit_table(
     """Make a run's parts the run's rows of a table, in one transaction that also adds new columns.
 
     schema: the run's stored columns. opened: the version that the columns were checked against, None where
-    there was no table. After a conflict with another run the table is read again. Raises SchemaError where that run has just brought
-    a column of another type, StorageError where the table stays contended.
+    there was no table. After a conflict with another run the table is read again. Raises SchemaError where
+    that run has just brought a column of another type, StorageError where the table stays contended.
     """
     folder = location.child(table_name)
     last: _ConflictError | None = None
@@ -106,9 +106,7 @@ def remove_rows(location: Location, table_name: str, run_id: str) -> None:
         commit_table(location, table_name, run_id, (), table_schema(table), table)
 
 
-def _create(
-    folder: Location, table_name: str, run_id: str, parts: Sequence[Part], schema: pa.Schema
-) -> None:
+def _create(folder: Location, table_name: str, run_id: str, parts: Sequence[Part], schema: pa.Schema) -> None:
     """The table's first version, with the run's rows: a third of the work of an empty one that grows."""
     from deltalake import CommitProperties, Schema
     from deltalake.exceptions import DeltaError
