@@ -89,7 +89,7 @@ def test_fuzzed_matches_equal_pycocotools(first: int) -> None:
         n_thresholds, n_ranges = len(one.iou_thresholds), len(one.area_ranges)
 
         evaluated = expected.prediction_evaluated[prediction_rows]
-        np.testing.assert_array_equal(matches.rank < one.max_dets[-1], evaluated, err_msg=f"set {seed}")
+        np.testing.assert_array_equal(matches.is_evaluated, evaluated, err_msg=f"set {seed}")
 
         matched = expected.prediction_matched[:, :, prediction_rows]
         ignored = expected.prediction_ignored[:, :, prediction_rows]

@@ -28,15 +28,9 @@ def evaluate_arrays(
     group = np.zeros(predictions.n_frames, np.uint8)
     for m, max_det in enumerate(options.max_dets):
         matches = match_coco(labels, predictions, n_classes, replace(options, max_dets=(max_det,)))
-        runs = matches.score_runs(predictions, group, max_det)
+        runs = matches.score_runs(predictions, group)
         n_positive, _, _ = count_labels(
-            labels.class_code,
-            matches.label_ignored,
-            labels.frame_of_row(),
-            group[labels.frame_of_row()],
-            n_classes,
-            n_ranges,
-            1,
+            labels.frame_start, group, labels.class_code, matches.label_ignored, n_classes, n_ranges, 1
         )
         ranked = RankedMatches.of(SortedRuns.of(runs, n_classes), n_classes)
         curves = ClassCurves.of(runs, ranked, n_positive, n_thresholds)

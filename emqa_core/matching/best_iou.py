@@ -32,7 +32,7 @@ def _attach(  # type: ignore[no-untyped-def]
     label_start, label_class, label_x, label_y, label_w, label_h,
     prediction_start, prediction_class, x, y, w, h, score, max_det, n_classes,
 ):  # fmt: skip
-    """Rank of each prediction, its label or -1, its IoU, and the lower end of its interval."""
+    """Rank of each prediction in its cell, its label or -1, its IoU, and the lower end of its interval."""
     n_frames = label_start.shape[0] - 1
     n_predictions = prediction_class.shape[0]
     rank = np.zeros(n_predictions, np.int32)
@@ -48,11 +48,12 @@ def _attach(  # type: ignore[no-untyped-def]
     slot = np.zeros(n_classes, np.int64)
     start = np.zeros(most_rows + 2, np.int64)
     rows = np.empty(most_rows, np.int64)
+    unsorted = np.empty(most_rows, np.int64)
 
     for frame in range(n_frames):
         n_slots = bucket_rows(
-            frame, prediction_start[frame], prediction_start[frame + 1], prediction_class, stamp, slot,
-            start, rows,
+            frame, prediction_start[frame], prediction_start[frame + 1], prediction_class, stamp, True,
+            stamp, slot, start, rows, unsorted,
         )  # fmt: skip
         for cell in range(n_slots):
             sort_cell(start[cell], start[cell + 1], rows, score)
@@ -151,9 +152,10 @@ def match_best_iou(
     finders = matched_row[chosen & enough]
     prediction_of_label[attached[finders]] = finders
     label_iou[attached[finders]] = iou[finders]
+    is_evaluated = rank < options.max_dets[-1]
     return Matches(
-        rank, outside, matched_row, true_positive, matched_ignored, label_ignored, found,
-        attached, iou, prediction_of_label, label_iou, iou_duplicate, iou_max,
+        is_evaluated, outside, matched_row, rank[matched_row], true_positive, matched_ignored, label_ignored,
+        found, attached, iou, prediction_of_label, label_iou, iou_duplicate, iou_max,
     )  # fmt: skip
 
 

@@ -16,38 +16,46 @@ INSERTION_SORT_LIMIT = 64  # longer cells: merge sort, so that a dense cell does
 
 @njit(
     types.int64(
-        types.int64, types.int64, types.int64, READ_I32,
-        types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1],
+        types.int64, types.int64, types.int64, READ_I32, types.int64[::1], types.boolean,
+        types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1],
     ),
     cache=True,
 )  # fmt: skip
-def bucket_rows(frame, first, last, class_code, stamp, slot, start, rows):  # type: ignore[no-untyped-def]
+def bucket_rows(  # type: ignore[no-untyped-def]
+    frame, first, last, class_code, wanted, takes_all, stamp, slot, start, rows, unsorted
+):
     """Group the rows first:last of a frame by class; returns the number of classes present.
 
-    stamp, slot (K,) are scratch that lives across frames. rows[start[s]:start[s + 1]] are the rows of
+    wanted (K,): only classes with wanted[code] == frame, unless takes_all. stamp, slot (K,) are scratch
+    that lives across frames, unsorted scratch as long as rows. rows[start[s]:start[s + 1]] are the rows of
     the class in slot s, in input order.
     """
-    n_slots = 0
+    n_rows = 0
     for row in range(first, last):
-        code = class_code[row]
+        # Written whether wanted or not: a branch would be guessed wrong.
+        unsorted[n_rows] = row
+        n_rows += np.int64(takes_all or wanted[class_code[row]] == frame)  # type: ignore[assignment]
+    n_slots = 0
+    start[0] = 0
+    for index in range(n_rows):
+        code = class_code[unsorted[index]]
         if stamp[code] != frame:
             stamp[code] = frame
             slot[code] = n_slots
-            start[n_slots + 1] = 0
             n_slots += 1
+            start[n_slots] = 0
         start[slot[code] + 1] += 1
-    start[0] = 0
+    # Each start stands one place too far right until its rows are in.
+    total = 0
     for index in range(n_slots):
-        start[index + 1] += start[index]
-    for row in range(last - 1, first - 1, -1):
-        # Filling from the back moves each end down to its start and keeps the input order.
-        index = slot[class_code[row]] + 1
-        start[index] -= 1
-        rows[start[index]] = row
-    # The ends have become starts, one place too far right.
-    for index in range(n_slots):
-        start[index] = start[index + 1]
-    start[n_slots] = last - first
+        count = start[index + 1]
+        start[index + 1] = total
+        total += count
+    for index in range(n_rows):
+        row = unsorted[index]
+        place = slot[class_code[row]] + 1
+        rows[start[place]] = row
+        start[place] += 1
     return n_slots
 
 
@@ -71,3 +79,36 @@ def sort_cell(begin, end, rows, score):  # type: ignore[no-untyped-def]
             rows[place] = rows[place - 1]
             place -= 1
         rows[place] = row
+
+
+@njit(
+    types.int64(
+        types.int64, types.int64, types.int64, READ_I32, READ_F64, types.int64[::1], types.boolean,
+        types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1],
+    ),
+    cache=True,
+)  # fmt: skip
+def order_rows(  # type: ignore[no-untyped-def]
+    frame, first, last, class_code, score, wanted, takes_all, stamp, slot, start, rows, unsorted
+):
+    """Put the wanted rows of a frame into `rows` so that the scores of each class descend, ties by input.
+
+    Returns their number. Detectors mostly write a frame's rows by score: then the input order will do.
+    Arguments as for `bucket_rows`.
+    """
+    n_rows = 0
+    for row in range(first, last):
+        # Written whether wanted or not: a branch would be guessed wrong.
+        rows[n_rows] = row
+        n_rows += np.int64(takes_all or wanted[class_code[row]] == frame)  # type: ignore[assignment]
+    descends = True
+    for index in range(1, n_rows):
+        descends &= score[rows[index]] <= score[rows[index - 1]]
+    if descends:
+        return n_rows
+    n_slots = bucket_rows(
+        frame, first, last, class_code, wanted, takes_all, stamp, slot, start, rows, unsorted
+    )
+    for cell in range(n_slots):
+        sort_cell(start[cell], start[cell + 1], rows, score)
+    return n_rows

@@ -47,9 +47,10 @@ class MatchOptions:
 class Matches:
     """The matches of P predictions with L labels at T thresholds in A area ranges.
 
-    rank (P,) int32: place in the frame-class cell by score, from 0. outside (P,) uint16: bit a is set
-    where the prediction's area lies outside range a. matched_row (m,) int64: predictions matched at any
-    threshold in any range, in no particular order; true_positive, matched_ignored (m, A) uint64: bit t.
+    is_evaluated (P,) bool: among the first max_dets of its frame-class cell by score. outside (P,) uint16:
+    bit a is set where the prediction's area lies outside range a. matched_row (m,) int64: predictions
+    matched at any threshold in any range, in no particular order; matched_rank (m,) int32: their places in
+    their cells by score, from 0; true_positive, matched_ignored (m, A) uint64: bit t.
     label_ignored (L,) uint16: bit a. found (L,) uint64: bit t, area `all`, score threshold applied.
 
     At the chosen threshold, area `all`: label_of_prediction (P,) int64 or -1, iou (P,) float64 or NaN,
@@ -57,9 +58,10 @@ class Matches:
     `best_iou` only, else None: iou_duplicate (P,) and iou_max (L,) float64.
     """
 
-    rank: Array
+    is_evaluated: Array
     outside: Array
     matched_row: Array
+    matched_rank: Array
     true_positive: Array
     matched_ignored: Array
     label_ignored: Array
@@ -73,7 +75,7 @@ class Matches:
 
     def true_positive_bits(self) -> Array:
         """True positives at each threshold in area range `all`, whatever the score, (P,) uint64."""
-        bits = np.zeros(len(self.rank), np.uint64)
+        bits = np.zeros(len(self.outside), np.uint64)
         bits[self.matched_row] = self.true_positive[:, 0]
         return bits
 
@@ -82,14 +84,18 @@ class Matches:
     ) -> OutcomeRows:
         """Right and ignored bits of the predictions in area range `all`."""
         every = options.every_threshold
-        ignored = np.zeros(len(self.rank), np.uint64)
+        ignored = np.zeros(len(self.outside), np.uint64)
         ignored[self.matched_row] = self.matched_ignored[:, 0]
         right = self.true_positive_bits()
         # An unmatched prediction outside the range is ignored; for `all` that is an area above 1e10 px².
-        unmatched_outside = np.flatnonzero(self.outside & np.uint16(1))
-        ignored[unmatched_outside] |= every & ~right[unmatched_outside]
-        left_out = (self.rank >= options.max_dets[-1]) | (predictions.score < options.score_threshold)
-        if left_out.any():
+        outside = self.outside & np.uint16(1)
+        if outside.any():
+            unmatched_outside = np.flatnonzero(outside)
+            ignored[unmatched_outside] |= every & ~right[unmatched_outside]
+        if len(right) and not (
+            self.is_evaluated.all() and predictions.score.min() >= options.score_threshold
+        ):
+            left_out = ~self.is_evaluated | (predictions.score < options.score_threshold)
             ignored[left_out] = every
             right[left_out] = 0
         return OutcomeRows(
@@ -105,17 +111,16 @@ class Matches:
             labels.frame_start, frame_group, labels.class_code, found, ignored, labels.key_hash
         )
 
-    def score_runs(self, predictions: Predictions, frame_group: Array, max_det: int) -> ScoreRuns:
-        """What average precision needs of the predictions of rank below max_det."""
+    def score_runs(self, predictions: Predictions, frame_group: Array) -> ScoreRuns:
+        """What average precision needs of the predictions that were evaluated."""
         return ScoreRuns.of(
             frame_start=predictions.frame_start,
             frame_group=frame_group,
             class_code=predictions.class_code,
-            rank=self.rank,
+            is_evaluated=self.is_evaluated,
             outside=self.outside,
             score=predictions.score,
             matched_row=self.matched_row,
             true_positive=self.true_positive,
             matched_ignored=self.matched_ignored,
-            max_det=max_det,
         )

@@ -170,7 +170,7 @@ def _evaluate_model(
         frames.unit_hash,
     )
     leave_rows(task.scratch[model], task.index, measured)
-    runs = matches.score_runs(predictions, group, options.max_dets[-1])
+    runs = matches.score_runs(predictions, group)
     write_runs(task.scratch[model], runs, task.index, task.n_shards, n_classes)
     return PartitionState(
         counts,
@@ -274,22 +274,22 @@ def _count(
     options: MatchOptions,
     n_classes: int,
 ) -> ClassCounts:
-    label_frame = labels.frame_of_row()
     n_positive, n_positive_group, n_frames = count_labels(
+        labels.frame_start,
+        label_outcomes.frame_group,
         labels.class_code,
         matches.label_ignored,
-        label_frame,
-        label_outcomes.frame_group[label_frame],
         n_classes,
         len(options.area_ranges),
         N_GROUPS,
     )
     by_rank, n_prediction, n_true = count_predictions(
         predictions.class_code,
-        matches.rank,
+        matches.is_evaluated,
         matches.outside,
         predictions.score,
         matches.matched_row,
+        matches.matched_rank,
         matches.true_positive,
         matches.matched_ignored,
         np.array(options.max_dets),

@@ -8,54 +8,61 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numba import njit, types
 
-from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64, READ_U16, READ_U64_2D
+from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64, READ_U8, READ_U16, READ_U64_2D
 from emqa_core.objects import Array
 
 
 @njit(
     types.Tuple((types.int64[:, :, :, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1]))(
-        READ_I32, READ_I32, READ_U16, READ_F64, READ_I64, READ_U64_2D, READ_U64_2D, READ_I64,
+        READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64, READ_I32, READ_U64_2D, READ_U64_2D, READ_I64,
         types.int64, types.int64, types.float64,
     ),
     cache=True,
 )  # fmt: skip
 def _count_predictions(  # type: ignore[no-untyped-def]
-    class_code, rank, outside, score, matched_row, true_positive, matched_ignored, max_dets,
-    n_classes, n_thresholds, score_threshold,
+    class_code, is_evaluated, outside, score, matched_row, matched_rank, true_positive, matched_ignored,
+    max_dets, n_classes, n_thresholds, score_threshold,
 ):  # fmt: skip
     n_ranges = true_positive.shape[1]
     n_max_dets = max_dets.shape[0]
-    max_det = max_dets[n_max_dets - 1]
     by_rank = np.zeros((n_classes, n_ranges, n_thresholds, n_max_dets), np.int64)
     n_true = np.zeros((n_classes, n_ranges, n_thresholds), np.int64)
-    unmatched = np.zeros((n_classes, n_ranges), np.int64)
+    inside = np.zeros((n_classes, n_ranges), np.int64)
     counted = np.zeros((n_classes, n_ranges, n_thresholds), np.int64)
     for row in range(class_code.shape[0]):
-        if rank[row] < max_det and score[row] >= score_threshold:
-            for a in range(n_ranges):
-                if not (outside[row] >> np.uint16(a)) & np.uint16(1):
-                    unmatched[class_code[row], a] += 1
+        kept = np.int64(is_evaluated[row] and score[row] >= score_threshold)
+        for a in range(n_ranges):
+            inside[class_code[row], a] += kept & ~np.int64(outside[row] >> np.uint16(a))
     for code in range(n_classes):
         for a in range(n_ranges):
-            counted[code, a, :] = unmatched[code, a]
+            counted[code, a, :] = inside[code, a]
     for index in range(matched_row.shape[0]):
         row = matched_row[index]
         code = class_code[row]
-        kept = score[row] >= score_threshold
+        kept = np.int64(score[row] >= score_threshold)
+        first_max_det = 0
+        while first_max_det < n_max_dets and matched_rank[index] >= max_dets[first_max_det]:
+            first_max_det += 1
         for a in range(n_ranges):
-            is_outside = (outside[row] >> np.uint16(a)) & np.uint16(1)
-            for t in range(n_thresholds):
-                bit = np.uint64(1) << np.uint64(t)
-                if true_positive[index, a] & bit:
-                    for m in range(n_max_dets):
-                        if rank[row] < max_dets[m]:
-                            by_rank[code, a, t, m] += 1
-                    if kept:
-                        n_true[code, a, t] += 1
-                        if is_outside:
-                            counted[code, a, t] += 1
-                elif kept and not is_outside and matched_ignored[index, a] & bit:
-                    counted[code, a, t] -= 1
+            is_inside = kept & ~np.int64(outside[row] >> np.uint16(a))
+            right = true_positive[index, a]
+            t = 0
+            while right:
+                if right & np.uint64(1):
+                    # Counted at the smallest max_dets that holds the rank; summed up below.
+                    by_rank[code, a, t, first_max_det] += 1
+                    n_true[code, a, t] += kept
+                    counted[code, a, t] += kept - is_inside
+                right >>= np.uint64(1)
+                t += 1
+            ignored = matched_ignored[index, a]
+            t = 0
+            while ignored:
+                counted[code, a, t] -= is_inside & np.int64(ignored)
+                ignored >>= np.uint64(1)
+                t += 1
+    for m in range(1, n_max_dets):
+        by_rank[:, :, :, m] += by_rank[:, :, :, m - 1]
     return by_rank, counted, n_true
 
 
@@ -106,11 +113,18 @@ def _cooccurrence(frame_start, class_code, counts, n_classes):  # type: ignore[n
                     present[n_present] = code
                     n_present += 1
                 n_rows[code] += 1
+        # One of each pair and its mirror image: which of the two does not matter until the end.
         for i in range(n_present):
-            for j in range(n_present):
-                total[present[i], present[j]] += n_rows[present[i]] * n_rows[present[j]]
+            own = n_rows[present[i]]
+            for j in range(i + 1):
+                total[present[i], present[j]] += own * n_rows[present[j]]
         for i in range(n_present):
             n_rows[present[i]] = 0
+    for i in range(n_classes):
+        for j in range(i):
+            both = total[i, j] + total[j, i]
+            total[i, j] = both
+            total[j, i] = both
     return total
 
 
@@ -124,10 +138,11 @@ def cooccurrence(frame_start: Array, class_code: Array, counts: Array, n_classes
 
 def count_predictions(
     class_code: Array,
-    rank: Array,
+    is_evaluated: Array,
     outside: Array,
     score: Array,
     matched_row: Array,
+    matched_rank: Array,
     true_positive: Array,
     matched_ignored: Array,
     max_dets: Array,
@@ -137,29 +152,52 @@ def count_predictions(
 ) -> tuple[Array, Array, Array]:
     """n_true_by_rank, n_prediction and n_true_positive of one partition; shapes as in `ClassCounts`."""
     by_rank, counted, n_true = _count_predictions(
-        class_code, rank, outside, score, matched_row, true_positive, matched_ignored,
+        class_code, is_evaluated, outside, score, matched_row, matched_rank, true_positive, matched_ignored,
         np.asarray(max_dets, np.int64), n_classes, n_thresholds, score_threshold,
     )  # fmt: skip
     return by_rank, counted, n_true
 
 
+@njit(
+    types.Tuple((types.int64[:, ::1], types.int64[:, ::1], types.int64[::1]))(
+        READ_I64, READ_U8, READ_I32, READ_U16, types.int64, types.int64, types.int64
+    ),
+    cache=True,
+)
+def _count_labels(  # type: ignore[no-untyped-def]
+    frame_start, frame_group, class_code, label_ignored, n_classes, n_ranges, n_groups
+):
+    n_positive = np.zeros((n_classes, n_ranges), np.int64)
+    by_group = np.zeros((n_classes, n_groups), np.int64)
+    n_frames = np.zeros(n_classes, np.int64)
+    last_frame = np.full(n_classes, -1, np.int64)
+    for frame in range(frame_start.shape[0] - 1):
+        for row in range(frame_start[frame], frame_start[frame + 1]):
+            code = class_code[row]
+            for a in range(n_ranges):
+                n_positive[code, a] += 1 - np.int64((label_ignored[row] >> np.uint16(a)) & np.uint16(1))
+            if label_ignored[row] & np.uint16(1):
+                continue
+            by_group[code, frame_group[frame]] += 1
+            n_frames[code] += last_frame[code] != frame
+            last_frame[code] = frame
+    return n_positive, by_group, n_frames
+
+
 def count_labels(
+    frame_start: Array,
+    frame_group: Array,
     class_code: Array,
     label_ignored: Array,
-    frame_of_row: Array,
-    group_of_row: Array,
     n_classes: int,
     n_ranges: int,
     n_groups: int,
 ) -> tuple[Array, Array, Array]:
-    """n_positive, n_positive_group and n_frames_with_label of one partition."""
-    n_positive = np.zeros((n_classes, n_ranges), np.int64)
-    for a in range(n_ranges):
-        counts = (label_ignored >> np.uint16(a)) & np.uint16(1) == 0
-        n_positive[:, a] = np.bincount(class_code[counts], minlength=n_classes)
-    counts = label_ignored & np.uint16(1) == 0
-    code = class_code[counts].astype(np.int64)
-    by_group = np.bincount(code * n_groups + group_of_row[counts], minlength=n_classes * n_groups)
-    cells = np.unique(frame_of_row[counts] * n_classes + code)
-    frames = np.bincount(cells % n_classes, minlength=n_classes) if n_classes else np.zeros(0, np.int64)
-    return n_positive, by_group.reshape(n_classes, n_groups), frames
+    """n_positive, n_positive_group and n_frames_with_label of one partition.
+
+    frame_start (F + 1,) int64, frame_group (F,) uint8, class_code (n,) int32, label_ignored (n,) uint16.
+    """
+    n_positive, by_group, n_frames = _count_labels(
+        frame_start, frame_group, class_code, label_ignored, n_classes, n_ranges, n_groups
+    )
+    return n_positive, by_group, n_frames

@@ -38,19 +38,17 @@ class ScoreRuns:
         frame_start: Array,
         frame_group: Array,
         class_code: Array,
-        rank: Array,
+        is_evaluated: Array,
         outside: Array,
         score: Array,
         matched_row: Array,
         true_positive: Array,
         matched_ignored: Array,
-        max_det: int,
     ) -> ScoreRuns:
-        """The runs of one partition: rows of rank below max_det, to which all matched rows belong."""
+        """The runs of one partition: the evaluated rows, to which all matched ones belong."""
         group = np.repeat(frame_group, np.diff(frame_start))
         runs = cls(class_code, score, outside, group, matched_row, true_positive, matched_ignored)
-        evaluated = rank < max_det
-        return runs if evaluated.all() else runs._filter(evaluated)
+        return runs if is_evaluated.all() else runs._filter(is_evaluated)
 
     def __len__(self) -> int:
         return len(self.class_code)
