@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,66 +11,99 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurves
-from emqa_core.analysis.jackknife_precision import leave_one_out, logit_interval
-from emqa_core.analysis.ranked_matches import RankedMatches, SortedRuns
-from emqa_core.analysis.score_order import rows_by_score
+from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out, logit_interval
+from emqa_core.analysis.ranked_matches import RankedMatches
+from emqa_core.analysis.score_order import sorted_buckets
 from emqa_core.reductions.score_runs import ScoreRuns
 
 N_THRESHOLDS = 3
 
 
-def random_run(
+@dataclass(frozen=True)
+class Rows:
+    """Evaluated predictions in frame order, one to a frame; words of those that are matched, else -1."""
+
+    class_code: np.ndarray
+    score: np.ndarray
+    outside: np.ndarray
+    group: np.ndarray
+    match: np.ndarray
+    true_positive: np.ndarray
+    ignored: np.ndarray
+
+    def runs(self) -> ScoreRuns:
+        n = len(self.score)
+        matched_row = np.empty(len(self.true_positive), np.int64)
+        matched_row[self.match[self.match >= 0]] = np.flatnonzero(self.match >= 0)
+        return ScoreRuns.of(
+            frame_start=np.arange(n + 1),
+            frame_group=self.group,
+            class_code=self.class_code,
+            is_evaluated=np.ones(n, bool),
+            outside=self.outside,
+            score=self.score,
+            matched_row=matched_row,
+            true_positive=self.true_positive,
+            matched_ignored=self.ignored,
+        )
+
+    def part(self, rows: np.ndarray) -> Rows:
+        match = self.match[rows]
+        kept = match[match >= 0]
+        renumbered = match.copy()
+        renumbered[match >= 0] = np.arange(len(kept))
+        return Rows(
+            self.class_code[rows],
+            self.score[rows],
+            self.outside[rows],
+            self.group[rows],
+            renumbered,
+            self.true_positive[kept],
+            self.ignored[kept],
+        )
+
+
+def random_rows(
     rng: np.random.Generator, n: int, n_ranges: int = 2, n_groups: int = 5, n_classes: int = 1
-) -> ScoreRuns:
-    """A run with tied scores; each row is unmatched, a true positive or matched to an ignored label."""
-    score = rng.choice([0.1, 0.2, 0.5, 0.5 + 1e-12, 0.9], n)
+) -> Rows:
+    """Rows with tied scores; each is unmatched, a true positive or matched to an ignored label."""
+    score = rng.choice([-3.0, 0.0, 0.1, 0.2, 0.5, 0.5 + 1e-12, 0.9, 1.0, 70.0], n)
     state = rng.integers(0, 3, (n, n_ranges, N_THRESHOLDS))
     bit = np.uint64(1) << np.arange(N_THRESHOLDS, dtype=np.uint64)
-    true_positive = ((state == 1) * bit).sum(axis=2).astype(np.uint64)
-    ignored = ((state == 2) * bit).sum(axis=2).astype(np.uint64)
-    match_row = rng.permutation(np.flatnonzero((state > 0).any(axis=(1, 2)) & (rng.random(n) < 0.8)))
-    return ScoreRuns(
+    chosen = rng.permutation(np.flatnonzero((state > 0).any(axis=(1, 2)) & (rng.random(n) < 0.8)))
+    match = np.full(n, -1)
+    match[chosen] = np.arange(len(chosen))
+    return Rows(
         rng.integers(0, n_classes, n).astype(np.int32),
         score,
         rng.integers(0, 1 << n_ranges, n).astype(np.uint16),
         rng.integers(0, n_groups, n).astype(np.uint8),
-        match_row,
-        true_positive[match_row],
-        ignored[match_row],
+        match,
+        ((state == 1) * bit).sum(axis=2).astype(np.uint64)[chosen],
+        ((state == 2) * bit).sum(axis=2).astype(np.uint64)[chosen],
     )
 
 
-def part_of(run: ScoreRuns, rows: np.ndarray) -> ScoreRuns:
-    """Some rows of a run, in their order."""
-    position = {int(row): place for place, row in enumerate(rows)}
-    matches = [index for index, row in enumerate(run.match_row) if int(row) in position]
-    return ScoreRuns(
-        run.class_code[rows],
-        run.score[rows],
-        run.outside[rows],
-        run.group[rows],
-        np.array([position[int(run.match_row[index])] for index in matches], np.int64),
-        run.true_positive[matches],
-        run.matched_ignored[matches],
-    )
+def ranked_of(parts: list[ScoreRuns], ranked: RankedMatches) -> RankedMatches:
+    for keys, words in sorted_buckets(parts):
+        ranked.take(keys, words)
+    return ranked
 
 
-def curves_of(run: ScoreRuns, n_positive: np.ndarray, n_thresholds: int = N_THRESHOLDS) -> ClassCurves:
-    n_classes = len(n_positive)
-    return ClassCurves.of(
-        run, RankedMatches.of(SortedRuns.of(run, n_classes), n_classes), n_positive, n_thresholds
-    )
+def curves_of(rows: Rows, n_positive: np.ndarray, n_thresholds: int = N_THRESHOLDS) -> ClassCurves:
+    runs = rows.runs()
+    ranked = ranked_of([runs], RankedMatches.of_classes(runs.matched, len(n_positive)))
+    return ClassCurves.of(ranked, n_positive, n_thresholds)
 
 
-def counted_rows(run: ScoreRuns, t: int, a: int) -> list[tuple[float, bool]]:
+def counted_rows(run: Rows, t: int, a: int) -> list[tuple[float, bool]]:
     """(score, is true positive) of the rows that count, in pycocotools' order."""
     rows = []
-    match = {int(row): index for index, row in enumerate(run.match_row)}
     for row in range(len(run.score)):
         is_true = is_ignored = False
-        if row in match:
-            is_true = bool(int(run.true_positive[match[row], a]) >> t & 1)
-            is_ignored = bool(int(run.matched_ignored[match[row], a]) >> t & 1)
+        if run.match[row] >= 0:
+            is_true = bool(int(run.true_positive[run.match[row], a]) >> t & 1)
+            is_ignored = bool(int(run.ignored[run.match[row], a]) >> t & 1)
         if not is_true and int(run.outside[row]) >> a & 1:
             is_ignored = True
         if not is_ignored:
@@ -87,7 +121,7 @@ def slow_curve(rows: list[tuple[float, bool]], positives: int) -> np.ndarray:
     return np.array([envelope[i] if i < len(envelope) else 0.0 for i in reached])
 
 
-def check_curve(curves: ClassCurves, code: int, run: ScoreRuns, n_positive: np.ndarray) -> None:
+def check_curve(curves: ClassCurves, code: int, run: Rows, n_positive: np.ndarray) -> None:
     """A class's curve against the rows of that class alone, read slowly."""
     for t in range(N_THRESHOLDS):
         for a in range(2):
@@ -114,7 +148,7 @@ def check_best(found: np.ndarray, rows: list[tuple[float, bool]], n_positive: in
 def test_curve_equals_slow_accumulation(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(0, 60))
-    run = random_run(rng, n)
+    run = random_rows(rng, n)
     n_positive = rng.integers(1, 20, (1, 2)) + n
     check_curve(curves_of(run, n_positive), 0, run, n_positive[0])
 
@@ -123,12 +157,12 @@ def test_curve_equals_slow_accumulation(seed: int) -> None:
 def test_classes_sorted_together_are_as_if_alone(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(0, 90))
-    run = random_run(rng, n, n_classes=3)
+    run = random_rows(rng, n, n_classes=3)
     n_positive = rng.integers(1, 20, (4, 2)) + n  # the fourth class has labels alone
     curves = curves_of(run, n_positive)
     for code in range(4):
         rows = np.flatnonzero(run.class_code == code)
-        check_curve(curves, code, part_of(run, rows), n_positive[code])
+        check_curve(curves, code, run.part(rows), n_positive[code])
         highest = run.score[rows].max() if len(rows) else 0.0
         assert (curves.score[code, :, :, 0] == highest).all()
 
@@ -137,10 +171,11 @@ def test_classes_sorted_together_are_as_if_alone(seed: int) -> None:
 def test_pooled_rows_are_those_of_one_class(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 90))
-    run = random_run(rng, n, n_classes=3)
+    run = random_rows(rng, n, n_classes=3)
     n_positive = rng.integers(1, 20, (1, 2)) + n
-    ranked = RankedMatches.pooled(SortedRuns.of(run, 3))
-    curves = ClassCurves.of(run, ranked, n_positive, N_THRESHOLDS, recall_points=np.empty(0))
+    runs = run.runs()
+    ranked = ranked_of([runs], RankedMatches.pooled(runs.matched))
+    curves = ClassCurves.of(ranked, n_positive, N_THRESHOLDS, recall_points=np.empty(0))
     for t in range(N_THRESHOLDS):
         for a in range(2):
             check_best(curves.best[0, t, a], counted_rows(run, t, a), int(n_positive[0, a]))
@@ -150,7 +185,7 @@ def test_pooled_rows_are_those_of_one_class(seed: int) -> None:
 def test_recall_points_are_found_as_searchsorted_finds_them(n_labels: int) -> None:
     """Every label found by a right prediction: the score at a point tells which one reached it."""
     score = np.linspace(1.0, 0.5, n_labels)
-    run = ScoreRuns(
+    run = Rows(
         np.zeros(n_labels, np.int32), score, np.zeros(n_labels, np.uint16), np.zeros(n_labels, np.uint8),
         np.arange(n_labels), np.ones((n_labels, 1), np.uint64), np.zeros((n_labels, 1), np.uint64),
     )  # fmt: skip
@@ -160,18 +195,18 @@ def test_recall_points_are_found_as_searchsorted_finds_them(n_labels: int) -> No
 
 
 def test_class_without_labels_has_no_curve() -> None:
-    curves = curves_of(random_run(np.random.default_rng(0), 10), np.array([[0, 0]]))
+    curves = curves_of(random_rows(np.random.default_rng(0), 10), np.array([[0, 0]]))
     assert (curves.precision == -1).all() and np.isnan(curves.voc07).all() and np.isnan(curves.best).all()
 
 
 def test_voc_measures_of_a_known_list() -> None:
     """Right, wrong, right of two labels: precision 1 up to recall 1/2, then 2/3."""
-    run = ScoreRuns(
+    run = Rows(
         np.zeros(3, np.int32),
         np.array([0.9, 0.8, 0.7]),
         np.zeros(3, np.uint16),
         np.zeros(3, np.uint8),
-        np.array([2, 0]),
+        np.array([1, -1, 0]),
         np.ones((2, 1), np.uint64),
         np.zeros((2, 1), np.uint64),
     )
@@ -180,52 +215,91 @@ def test_voc_measures_of_a_known_list() -> None:
     assert curves.voc07[0, 0, 0] == pytest.approx((6 * 1 + 5 * 2 / 3) / 11, abs=1e-15)
 
 
-@given(st.lists(st.floats(allow_nan=False, width=64), max_size=50))
-@settings(max_examples=200)
+SCORES = st.floats(allow_nan=False, width=64) | st.floats(0, 1) | st.sampled_from([0.0, -0.0, 0.5, 1.0])
+
+
+@given(st.lists(SCORES, max_size=200))
+@settings(max_examples=300)
 def test_order_is_stable_by_score_descending(scores: list[float]) -> None:
-    expected = sorted(range(len(scores)), key=lambda i: -scores[i])
-    keys, rows = rows_by_score(np.array(scores, np.float64))
-    assert rows.tolist() == expected
+    n = len(scores)
+    none = np.empty((0, 1), np.uint64)
+    run = Rows(
+        np.arange(n, dtype=np.int32), np.array(scores, np.float64), np.zeros(n, np.uint16),
+        np.zeros(n, np.uint8), np.full(n, -1), none, none,
+    )  # fmt: skip
+    buckets = [
+        (keys.copy(), (words >> np.uint64(32)).tolist()) for keys, words in sorted_buckets([run.runs()])
+    ]
+    expected = sorted(range(n), key=lambda i: -scores[i])
+    assert [row for _, rows in buckets for row in rows] == expected
+    keys = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in buckets)])
     in_order = [scores[row] for row in expected]
     assert (keys[1:] == keys[:-1]).tolist() == [a == b for a, b in pairwise(in_order)]
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_runs_add_like_their_rows(seed: int) -> None:
-    """of(all) == of(part 1) + of(part 2), and nothing is the identity."""
+    """of(all) == of(part 1) + of(part 2), and nothing is the identity; parts sort as their sum does."""
     rng = np.random.default_rng(seed)
-    whole = random_run(rng, 40, n_classes=3)
+    rows = random_rows(rng, 40, n_classes=3)
     cut = int(rng.integers(0, 41))
-    first, second = part_of(whole, np.arange(cut)), part_of(whole, np.arange(cut, 40))
-    for joined in (first + second, ScoreRuns.empty(2) + whole, whole + ScoreRuns.empty(2)):
-        matches, expected = np.argsort(joined.match_row), np.argsort(whole.match_row)
-        for name, values in whole.to_arrays().items():
-            found = getattr(joined, name)
-            if name in ("match_row", "true_positive", "matched_ignored"):
-                found, values = found[matches], values[expected]
-            np.testing.assert_array_equal(found, values)
+    parts = [rows.part(np.arange(cut)).runs(), rows.part(np.arange(cut, 40)).runs()]
+    empty, whole = ScoreRuns.empty(2), rows.runs()
+    expected = described(whole, whole.key, whole.word)
+    for joined in (parts[0] + parts[1], empty + whole, whole + empty):
+        np.testing.assert_array_equal(joined.bucket_start, whole.bucket_start)
+        np.testing.assert_array_equal(joined.key, whole.key)
+        assert described(joined, joined.key, joined.word) == expected
+    joined = parts[0] + parts[1]
+    of_parts = [described(joined, keys, words) for keys, words in sorted_buckets(parts)]
+    assert of_parts == [described(whole, keys, words) for keys, words in sorted_buckets([whole])]
+
+
+def described(runs: ScoreRuns, keys: np.ndarray, words: np.ndarray) -> list[tuple[object, ...]]:
+    """Each row's key and what is known of it, whatever number its match has."""
+    matched = runs.matched
+    return [
+        (
+            int(key),
+            *(
+                getattr(matched, field.name)[int(word) >> 1].tolist() if word & np.uint64(1) else None
+                for field in fields(matched)
+            ),
+            None if word & np.uint64(1) else int(word),
+        )
+        for key, word in zip(keys, words, strict=True)
+    ]
 
 
 def test_selected_classes_keep_their_rows() -> None:
-    whole = random_run(np.random.default_rng(0), 200, n_classes=4)
-    chosen = whole.select([3, 1], 4)
-    for code, selected in ((3, 0), (1, 1)):
-        expected = part_of(whole, np.flatnonzero(whole.class_code == code))
-        found = part_of(chosen, np.flatnonzero(chosen.class_code == selected))
-        for name, values in expected.to_arrays().items():
-            if name != "class_code":
-                np.testing.assert_array_equal(getattr(found, name), values)
+    rows = random_rows(np.random.default_rng(0), 200, n_classes=4)
+    chosen = rows.runs().select([3, 1], 4)
+    renumbered = np.array([-1, 1, -1, 0], np.int32)[rows.class_code]
+    expected = replace(rows, class_code=renumbered).part(np.flatnonzero(renumbered >= 0)).runs()
+    np.testing.assert_array_equal(chosen.bucket_start, expected.bucket_start)
+    assert described(chosen, chosen.key, chosen.word) == described(expected, expected.key, expected.word)
+
+
+def test_runs_come_back_from_arrays() -> None:
+    runs = random_rows(np.random.default_rng(0), 50, n_classes=2).runs()
+    again = ScoreRuns.from_arrays(runs.to_arrays())
+    for name, values in runs.to_arrays().items():
+        np.testing.assert_array_equal(again.to_arrays()[name], values)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_leaving_a_group_out_equals_evaluating_without_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    run = random_run(rng, 160, n_classes=2)
+    rows = random_rows(rng, 160, n_classes=2)
     positive_group = rng.integers(0, 30, (2, 5)) + 40
-    ordered = SortedRuns.of(run, 2, with_rows=True)
-    replicates = leave_one_out(ordered, RankedMatches.of(ordered, 2), positive_group, N_THRESHOLDS)
+    runs = rows.runs()
+    ranked, steps = RankedMatches.of_classes(runs.matched, 2), GroupSteps.of([runs], runs.matched, 2)
+    for keys, words in sorted_buckets([runs]):
+        ranked.take(keys, words)
+        steps.take(keys, words)
+    replicates = leave_one_out(steps, ranked, positive_group, N_THRESHOLDS)
     for g in range(5):
-        rest = part_of(run, np.flatnonzero(run.group != g))
+        rest = rows.part(np.flatnonzero(rows.group != g))
         n_left = positive_group.sum(axis=1) - positive_group[:, g]
         expected = curves_of(rest, np.stack([n_left, n_left], axis=1)).precision[:, :, 0].mean(axis=2)
         np.testing.assert_allclose(replicates[:, :, g], expected, rtol=0, atol=1e-14)

@@ -14,7 +14,6 @@ from numba import njit, types
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I64, READ_I64_2D, READ_U16, READ_U64_2D
 from emqa_core.objects import Array
-from emqa_core.reductions.score_runs import ScoreRuns
 
 U64 = np.uint64
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
@@ -183,7 +182,6 @@ class ClassCurves:
     @classmethod
     def of(
         cls,
-        runs: ScoreRuns,
         ranked: RankedMatches,
         n_positive: Array,
         n_thresholds: int,
@@ -193,12 +191,14 @@ class ClassCurves:
 
         Without recall points only the counts and `best` are computed.
         """
+        matched = ranked.matched
         return cls(
             *_accumulate(
                 ranked.class_start, ranked.match, ranked.ends_tie, ranked.before, ranked.through_tie,
-                ranked.n_rows, ranked.score, ranked.outside, ranked.highest_score,
-                runs.true_positive, runs.matched_ignored, np.ascontiguousarray(n_positive, np.int64),
-                n_thresholds, recall_points, VOC07_RECALL_POINTS,
+                ranked.n_rows, matched.score[ranked.match], matched.outside[ranked.match],
+                ranked.highest_score(), matched.true_positive, matched.matched_ignored,
+                np.ascontiguousarray(n_positive, np.int64), n_thresholds, recall_points,
+                VOC07_RECALL_POINTS,
             )
         )  # fmt: skip
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurves
-from emqa_core.analysis.ranked_matches import RankedMatches, SortedRuns
+from emqa_core.analysis.ranked_matches import RankedMatches
+from emqa_core.analysis.score_order import sorted_buckets
 from emqa_core.matching.coco import match_coco
 from emqa_core.matching.matches import MatchOptions
 from emqa_core.objects import Array, Labels, Predictions
@@ -32,8 +33,10 @@ def evaluate_arrays(
         n_positive, _, _ = count_labels(
             labels.frame_start, group, labels.class_code, matches.label_ignored, n_classes, n_ranges, 1
         )
-        ranked = RankedMatches.of(SortedRuns.of(runs, n_classes), n_classes)
-        curves = ClassCurves.of(runs, ranked, n_positive, n_thresholds)
+        ranked = RankedMatches.of_classes(runs.matched, n_classes)
+        for keys, words in sorted_buckets([runs]):
+            ranked.take(keys, words)
+        curves = ClassCurves.of(ranked, n_positive, n_thresholds)
         precision[..., m] = curves.precision.transpose(1, 3, 0, 2)
         scores[..., m] = curves.score.transpose(1, 3, 0, 2)
         found = curves.n_true_positive.transpose(1, 0, 2) / np.maximum(n_positive, 1)

@@ -7,13 +7,14 @@ the totals.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
 
 from emqa_core.analysis.average_precision import RECALL_POINTS
-from emqa_core.analysis.ranked_matches import RankedMatches, SortedRuns
+from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.kernel_types import (
     READ_F64,
     READ_I32,
@@ -21,50 +22,77 @@ from emqa_core.kernel_types import (
     READ_I64_2D,
     READ_U8,
     READ_U16,
-    READ_U32,
+    READ_U64,
     READ_U64_2D,
 )
 from emqa_core.objects import Array
+from emqa_core.reductions.score_runs import Matched, ScoreRuns
 
 U64 = np.uint64
 N_GROUPS = 20
 MIN_FRAMES = 10  # labels in fewer frames: no interval
 _EPSILON = np.spacing(1)
+_MATCHED, _INSIDE = 0x80, 0x40  # of a step; below them is the row's group
 
 
-@njit(types.Tuple((types.int64[::1], types.int64[::1]))(READ_U32, READ_I32, types.int64), cache=True)
-def _by_class(rows, class_code, n_classes):  # type: ignore[no-untyped-def]
-    """The rows class after class, each in the order given; and where each class starts, (K + 1,)."""
-    start = np.zeros(n_classes + 1, np.int64)
-    for row in range(class_code.shape[0]):
-        start[class_code[row] + 1] += 1
-    for code in range(n_classes):
-        start[code + 1] += start[code]
-    place = start.copy()
-    grouped = np.empty(rows.shape[0], np.int64)
-    for index in range(rows.shape[0]):
-        code = class_code[rows[index]]
-        grouped[place[code]] = rows[index]
-        place[code] += 1
-    return grouped, start
+@njit(types.void(READ_U64, READ_I32, READ_U8, READ_U16, types.int64[::1], types.uint8[::1]), cache=True)
+def _note_steps(words, match_class, match_group, match_outside, end, steps):  # type: ignore[no-untyped-def]
+    for row in range(words.shape[0]):
+        word = words[row]
+        if word & U64(1):
+            number = word >> U64(1)
+            code = np.int64(match_class[number])
+            step = match_group[number] | np.uint8(_MATCHED)
+            outside = match_outside[number] & np.uint16(1)
+        else:
+            code = np.int64(word >> U64(32))
+            step = np.uint8((word >> U64(17)) & U64(0x3F))
+            outside = np.uint16((word >> U64(1)) & U64(1))
+        if not outside:
+            step |= np.uint8(_INSIDE)
+        steps[end[code]] = step
+        end[code] += 1
+
+
+@dataclass(frozen=True)
+class GroupSteps:
+    """One byte for each row of K classes, class after class, in score order: what the jackknife needs.
+
+    class_start (K + 1,) int64; step (n,) uint8: the row's group, whether it lies inside area range `all`
+    and whether it is matched. Filled by `take`, bucket after bucket.
+    """
+
+    matched: Matched
+    class_start: Array
+    step: Array
+    _end: Array
+
+    @classmethod
+    def of(cls, parts: Sequence[ScoreRuns], matched: Matched, n_classes: int) -> GroupSteps:
+        """Nothing noted yet."""
+        n_rows = sum(np.bincount(part.class_code(), minlength=n_classes) for part in parts)
+        start = np.concatenate([[0], np.cumsum(n_rows)]).astype(np.int64)
+        return cls(matched, start, np.empty(start[-1], np.uint8), start[:-1].copy())
+
+    def take(self, _keys: Array, words: Array) -> None:
+        """The rows of the next bucket, as `sorted_buckets` gives them."""
+        matched = self.matched
+        _note_steps(words, matched.class_code, matched.group, matched.outside, self._end, self.step)
 
 
 @njit(
     types.float64[:, :, ::1](
-        READ_I64, READ_I64, READ_U8, READ_U16, READ_I64, READ_I64, READ_I64,
+        READ_U8, READ_I64, READ_U8, READ_U16, READ_I64, READ_I64,
         READ_U64_2D, READ_U64_2D, types.int64, READ_I64_2D, READ_F64,
     ),
     cache=True,
 )  # fmt: skip
 def _leave_one_out(  # type: ignore[no-untyped-def]
-    rows, row_start, group, outside, match_row, match, match_start,
+    steps, step_start, match_group, match_outside, match, match_start,
     true_positive, matched_ignored, n_thresholds, positive_group, points,
 ):  # fmt: skip
     n_classes, n_groups = positive_group.shape
     n_points = points.shape[0]
-    is_matched = np.zeros(rows.shape[0], np.bool_)
-    for index in range(match_row.shape[0]):
-        is_matched[match_row[index]] = True
     result = np.zeros((n_classes, n_thresholds, n_groups))
     most = 1
     for code in range(n_classes):
@@ -77,12 +105,12 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
         inside = np.zeros(n_groups, np.int64)
         first = match_start[code]
         n_matches = 0
-        for index in range(row_start[code], row_start[code + 1]):
-            row = rows[index]
-            if is_matched[row]:
+        for index in range(step_start[code], step_start[code + 1]):
+            step = steps[index]
+            if step & np.uint8(_MATCHED):
                 before[n_matches] = inside
                 n_matches += 1
-            inside[group[row]] += not outside[row] & np.uint16(1)
+            inside[step & np.uint8(0x3F)] += (step & np.uint8(_INSIDE)) != 0
         for t in range(n_thresholds):
             bit = U64(1) << U64(t)
             n_true = 0
@@ -90,8 +118,8 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
             not_false = np.zeros(n_groups, np.int64)  # rows inside that are true positives or ignored
             for index in range(n_matches):
                 number = match[first + index]
-                row = match_row[number]
-                own = group[row]
+                own = np.int64(match_group[number])
+                is_inside = 1 - np.int64(match_outside[number] & np.uint16(1))
                 if true_positive[number, 0] & bit:
                     true_group[own] += 1
                     group_of_true[n_true] = own
@@ -103,9 +131,9 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
                         wrong = n_false - (before[index, g] - not_false[g])
                         precision[n_true, g] = right / (wrong + right + _EPSILON)
                     n_true += 1
-                    not_false[own] += not outside[row] & np.uint16(1)
+                    not_false[own] += is_inside
                 elif matched_ignored[number, 0] & bit:
-                    not_false[own] += not outside[row] & np.uint16(1)
+                    not_false[own] += is_inside
             left = n_true - true_group
             envelope = np.zeros(n_groups)
             unread = np.zeros(n_groups, np.int64)
@@ -132,19 +160,18 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
 
 
 def leave_one_out(
-    ordered: SortedRuns, ranked: RankedMatches, positive_group: Array, n_thresholds: int
+    steps: GroupSteps, ranked: RankedMatches, positive_group: Array, n_thresholds: int
 ) -> Array:
     """AP in area range `all` of each replicate, (K, T, G) float64; NaN where no label is left.
 
-    ordered: runs sorted with their rows. positive_group (K, G) int64: labels that count, per group.
+    positive_group (K, G) int64: labels that count, per group; G at most 64.
     """
-    runs = ordered.runs
-    rows, row_start = _by_class(ordered.rows, runs.class_code, len(positive_group))
     positive_group = np.ascontiguousarray(positive_group, np.int64)
+    matched = ranked.matched
     replicates = np.asarray(
         _leave_one_out(
-            rows, row_start, runs.group, runs.outside, runs.match_row, ranked.match, ranked.class_start,
-            runs.true_positive, runs.matched_ignored, n_thresholds, positive_group, RECALL_POINTS,
+            steps.step, steps.class_start, matched.group, matched.outside, ranked.match, ranked.class_start,
+            matched.true_positive, matched.matched_ignored, n_thresholds, positive_group, RECALL_POINTS,
         )
     )  # fmt: skip
     is_empty = positive_group.sum(axis=1, keepdims=True) == positive_group

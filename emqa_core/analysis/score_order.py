@@ -1,4 +1,4 @@
-"""Rows in the order of their scores: descending, ties in the order of the rows.
+"""Rows in the order of their scores: descending, ties in frame order, bucket by bucket.
 
 A radix sort of the scores' bits, stable by construction, that takes a word of each row along. Comparison
 sorts take three to ten times as long.
@@ -6,35 +6,35 @@ sorts take three to ten times as long.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numba import njit, types
 
-from emqa_core.kernel_types import READ_F64
 from emqa_core.objects import Array
+from emqa_core.reductions.score_runs import N_BUCKETS, ScoreRuns, copy_rows
 
 U64 = np.uint64
 _DIGIT_BITS = 11
 _DIGITS = 6
+_INSERTION_ROWS = 48  # up to here the histograms of the radix sort cost more than the rows
 
 
-@njit(types.uint64[::1](READ_F64), cache=True)
-def _descending_keys(score):  # type: ignore[no-untyped-def]
-    """Unsigned integers that ascend where the scores descend, equal where they are equal."""
-    keys = np.empty(score.shape[0], np.uint64)
-    # -0.0 and 0.0 are one score.
-    bits = (score + 0.0).view(np.uint64)
-    for row in range(score.shape[0]):
-        # Floats order like unsigned integers once the negatives' bits and the others' sign are flipped;
-        # inverted, because the highest score comes first.
-        word = bits[row]
-        keys[row] = word if word >> U64(63) else ~(word | U64(0x8000000000000000))
-    return keys
-
-
-@njit(types.Tuple((types.uint64[::1], types.uint32[::1]))(types.uint64[::1], types.uint32[::1]), cache=True)
-def _radix_sort(keys, words):  # type: ignore[no-untyped-def]
-    """Sort both arrays by key, lowest digit first. The arrays given are overwritten."""
-    n_rows = keys.shape[0]
+@njit(
+    types.boolean(types.uint64[::1], types.uint64[::1], types.uint64[::1], types.uint64[::1], types.int64),
+    cache=True,
+)
+def _sort(keys, words, other_keys, other_words, n_rows):  # type: ignore[no-untyped-def]
+    """Sort the first n_rows of both arrays by key; whether the result stands in the other arrays."""
+    if n_rows <= _INSERTION_ROWS:
+        for row in range(1, n_rows):
+            key, word = keys[row], words[row]
+            place = row
+            while place > 0 and keys[place - 1] > key:
+                keys[place], words[place] = keys[place - 1], words[place - 1]
+                place -= 1
+            keys[place], words[place] = key, word
+        return False
     mask = U64((1 << _DIGIT_BITS) - 1)
     counts = np.zeros((_DIGITS, 1 << _DIGIT_BITS), np.int64)
     for row in range(n_rows):
@@ -42,18 +42,17 @@ def _radix_sort(keys, words):  # type: ignore[no-untyped-def]
         for digit in range(_DIGITS):
             counts[digit, rest & mask] += 1
             rest >>= U64(_DIGIT_BITS)
-    other_keys = np.empty_like(keys)
-    other_words = np.empty_like(words)
+    is_other = False
     for digit in range(_DIGITS):
         place_of = counts[digit]
-        if place_of.max() == n_rows:
-            continue  # all alike, as the low digits of scores that were float32 once
+        shift = U64(_DIGIT_BITS * digit)
+        if place_of[(keys[0] >> shift) & mask] == n_rows:
+            continue  # all alike, as the upper digits of a bucket, or the low ones of former float32
         total = 0
         for value in range(place_of.shape[0]):
             count = place_of[value]
             place_of[value] = total
             total += count
-        shift = U64(_DIGIT_BITS * digit)
         for row in range(n_rows):
             key = keys[row]
             value = (key >> shift) & mask
@@ -63,20 +62,29 @@ def _radix_sort(keys, words):  # type: ignore[no-untyped-def]
             other_words[place] = words[row]
         keys, other_keys = other_keys, keys
         words, other_words = other_words, words
-    return keys, words
+        is_other = not is_other
+    return is_other
 
 
-def sort_by_score(score: Array, words: Array) -> tuple[Array, Array]:
-    """Keys (n,) uint64, ascending and equal for equal scores alone, and each row's word in their order.
+def sorted_buckets(parts: Sequence[ScoreRuns]) -> Iterator[tuple[Array, Array]]:
+    """Keys and words of the rows of all parts, a bucket at a time, highest scores first.
 
-    score (n,) float64 without NaN; words (n,) uint32.
+    parts: score runs of the same classes in partition order; the words number their matches on from part
+    to part. Both arrays (n,) uint64 hold until the next bucket.
     """
-    keys, ordered = _radix_sort(_descending_keys(score), words.copy())
-    return keys, ordered
-
-
-def rows_by_score(score: Array) -> tuple[Array, Array]:
-    """Keys as above, and the rows, (n,) uint32. Raises ValueError for 2**32 rows or more."""
-    if len(score) >> 32:
-        raise ValueError("a score run holds less than 2**32 rows")
-    return sort_by_score(score, np.arange(len(score), dtype=np.uint32))
+    starts = np.stack([part.bucket_start for part in parts])
+    first_match = np.cumsum([0, *(len(part.matched) for part in parts)])
+    most = int(np.diff(starts, axis=1).sum(axis=0).max(initial=0))
+    keys, words, other_keys, other_words = (np.empty(most, np.uint64) for _ in range(4))
+    for bucket in range(N_BUCKETS):
+        n_rows = 0
+        for part, start, first in zip(parts, starts, first_match, strict=False):
+            rows = slice(start[bucket], start[bucket + 1])
+            if rows.stop > rows.start:
+                copy_rows(part.key[rows], part.word[rows], first, keys, words, n_rows)
+                n_rows += rows.stop - rows.start
+        if n_rows == 0:
+            continue
+        if _sort(keys, words, other_keys, other_words, n_rows):
+            keys, words, other_keys, other_words = other_keys, other_words, keys, words
+        yield keys[:n_rows], words[:n_rows]

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from emqa_core.analysis.average_precision import ClassCurves
-from emqa_core.analysis.jackknife_precision import leave_one_out
-from emqa_core.analysis.ranked_matches import RankedMatches, SortedRuns
+from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out
+from emqa_core.analysis.ranked_matches import RankedMatches
+from emqa_core.analysis.score_order import sorted_buckets
 from emqa_core.objects import Array
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.class_counts import ClassCounts
-from emqa_core.reductions.score_runs import ScoreRuns
+from emqa_core.reductions.score_runs import Matched, ScoreRuns
 
 
 def run_name(partition: int, shard: int) -> str:
@@ -65,34 +66,33 @@ class Reduced:
 def reduce_classes(task: ReduceTask) -> Reduced:
     """What a task's shard gives; a single shard gives everything from one sort."""
     shards = range(task.n_shards) if task.shard is None else [task.shard]
-    runs = ScoreRuns.concat(
-        [
-            ScoreRuns.from_arrays(task.scratch.get(run_name(partition, shard)))
-            for shard in shards
-            for partition in range(task.n_partitions)
-        ]
-    )
+    parts = [
+        ScoreRuns.from_arrays(task.scratch.get(run_name(partition, shard)))
+        for shard in shards
+        for partition in range(task.n_partitions)
+    ]
+    matched = Matched.concat([part.matched for part in parts])
     codes = None if task.shard is None else shard_of_classes(task.n_classes, task.n_shards)[task.shard]
-    ordered = SortedRuns.of(runs, task.n_classes, with_rows=task.intervals and codes is not None)
-    if codes is None:
-        return Reduced(None, None, _pooled_curve(task, ordered))
-    ranked = RankedMatches.of(ordered, len(codes))
-    curves = ClassCurves.of(runs, ranked, task.counts.n_positive[codes], task.n_thresholds)
-    replicates = None
-    if task.intervals:
-        groups = task.counts.n_positive_group[codes]
-        replicates = leave_one_out(ordered, ranked, groups, task.n_thresholds)
-    return Reduced(curves, replicates, _pooled_curve(task, ordered) if task.n_shards == 1 else None)
+    ranked = None if codes is None else RankedMatches.of_classes(matched, len(codes))
+    # Ties are taken whole for the best score threshold, so the order of the classes does not matter.
+    pooled = RankedMatches.pooled(matched) if codes is None or task.n_shards == 1 else None
+    steps = GroupSteps.of(parts, matched, len(codes)) if codes is not None and task.intervals else None
+    for keys, words in sorted_buckets(parts):
+        for each in (ranked, pooled, steps):
+            if each is not None:
+                each.take(keys, words)
+    curves = replicates = None
+    if ranked is not None:
+        curves = ClassCurves.of(ranked, task.counts.n_positive[codes], task.n_thresholds)
+    if ranked is not None and steps is not None:
+        replicates = leave_one_out(steps, ranked, task.counts.n_positive_group[codes], task.n_thresholds)
+    return Reduced(curves, replicates, None if pooled is None else _pooled_curve(task, pooled))
 
 
-def _pooled_curve(task: ReduceTask, ordered: SortedRuns) -> ClassCurves:
-    """The rows of all classes as if they were one class: for the best score threshold of all.
-
-    Ties are taken whole, so the order of the classes does not matter.
-    """
+def _pooled_curve(task: ReduceTask, pooled: RankedMatches) -> ClassCurves:
+    """The rows of all classes as if they were one class: for the best score threshold of all."""
     n_positive = task.counts.n_positive.sum(axis=0, keepdims=True)
-    ranked = RankedMatches.pooled(ordered)
-    return ClassCurves.of(ordered.runs, ranked, n_positive, task.n_thresholds, recall_points=np.empty(0))
+    return ClassCurves.of(pooled, n_positive, task.n_thresholds, recall_points=np.empty(0))
 
 
 def order_shards(results: Sequence[Reduced], n_classes: int) -> tuple[ClassCurves, Array | None, ClassCurves]:

@@ -20,6 +20,7 @@ from emqa_core.matching.best_iou import match_best_iou
 from emqa_core.matching.coco import match_coco
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, Frames, Labels, OutcomeRows, Predictions
+from emqa_core.pipeline.arrow_memory import reused_memory
 from emqa_core.pipeline.class_curves import write_runs
 from emqa_core.pipeline.fact_tables import RunIdentity, frame_table, label_table, prediction_table
 from emqa_core.pipeline.inputs import RowSlice
@@ -97,6 +98,7 @@ class _Side:
     n_unlisted: int
 
 
+@reused_memory()
 def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
     """Evaluate every model on one partition and write its part of the fact tables."""
     started = time.process_time()

@@ -1,7 +1,9 @@
-"""Score runs: what average precision needs of each prediction.
+"""Score runs: what average precision needs of each prediction, 16 bytes a row.
 
 A state that adds by concatenation in partition order. Partitions hold ascending frames, so of two rows of
-a class the earlier one is the earlier in frame order, by which pycocotools breaks ties of the score.
+a class the earlier one is the earlier in frame order, by which pycocotools breaks ties of the score. Rows
+lie in buckets by score, so that they can be sorted bucket by bucket in the processor's cache, and in memory
+that is used again and again.
 """
 
 from __future__ import annotations
@@ -10,26 +12,127 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numba import njit, types
 
+from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64, READ_U8, READ_U16, READ_U64
 from emqa_core.objects import Array
+
+U64 = np.uint64
+# Four buckets to each halving of the score, from 1 down to 2**-15.75; what lies beyond is in the first or
+# the last one.
+N_BUCKETS = 64
+_BUCKET_SHIFT = 50
+_FIRST_BUCKET = 0x1003  # of the key of 1.0
+
+
+@njit(types.uint64(types.uint64), cache=True, inline="always")
+def _descending_key(bits):  # type: ignore[no-untyped-def]
+    """An unsigned integer that ascends where the float64 of these bits descends."""
+    # Floats order like unsigned integers once the negatives' bits and the others' sign are flipped;
+    # inverted, because the highest score comes first.
+    return bits if bits >> U64(63) else ~(bits | U64(0x8000000000000000))
+
+
+@njit(types.int64(types.uint64), cache=True, inline="always")
+def _bucket_of(key):  # type: ignore[no-untyped-def]
+    return min(max(np.int64(key >> U64(_BUCKET_SHIFT)) - _FIRST_BUCKET, 0), N_BUCKETS - 1)
+
+
+@njit(
+    types.Tuple((types.int64[::1], types.uint64[::1], types.uint64[::1]))(
+        READ_I64, READ_U8, READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64
+    ),
+    cache=True,
+)
+def _into_buckets(  # type: ignore[no-untyped-def]
+    frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row
+):
+    """Start of each bucket, keys and words of the evaluated rows; fields of `ScoreRuns`."""
+    n_rows = class_code.shape[0]
+    # -0.0 and 0.0 are one score.
+    bits = (score + 0.0).view(np.uint64)
+    words = np.empty(n_rows, np.uint64)
+    start = np.zeros(N_BUCKETS + 1, np.int64)
+    for frame in range(frame_start.shape[0] - 1):
+        group = U64(frame_group[frame]) << U64(17)
+        for row in range(frame_start[frame], frame_start[frame + 1]):
+            words[row] = (U64(class_code[row]) << U64(32)) | group | (U64(outside[row]) << U64(1))
+            start[_bucket_of(_descending_key(bits[row])) + 1] += np.int64(is_evaluated[row])
+    for match in range(matched_row.shape[0]):
+        words[matched_row[match]] = (U64(match) << U64(1)) | U64(1)
+    for bucket in range(N_BUCKETS):
+        start[bucket + 1] += start[bucket]
+    place_of = start.copy()
+    out_keys = np.empty(start[N_BUCKETS], np.uint64)
+    out_words = np.empty(start[N_BUCKETS], np.uint64)
+    for row in range(n_rows):
+        if is_evaluated[row]:
+            key = _descending_key(bits[row])
+            bucket = _bucket_of(key)
+            place = place_of[bucket]
+            place_of[bucket] = place + 1
+            out_keys[place] = key
+            out_words[place] = words[row]
+    return start, out_keys, out_words
+
+
+@njit(
+    types.void(READ_U64, READ_U64, types.int64, types.uint64[::1], types.uint64[::1], types.int64), cache=True
+)
+def copy_rows(keys, words, first_match, to_keys, to_words, place):  # type: ignore[no-untyped-def]
+    """Copy rows to `place` of larger arrays; their matches are numbered on from first_match."""
+    shift = U64(first_match) << U64(1)
+    for row in range(keys.shape[0]):
+        word = words[row]
+        to_keys[place + row] = keys[row]
+        to_words[place + row] = word + shift * (word & U64(1))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """m matched rows of score runs, in any order, with A area ranges.
+
+    class_code (m,) int32, outside (m,) uint16 (bit a: area outside range a), group (m,) uint8 (jackknife
+    group), score (m,) float64; true_positive, matched_ignored (m, A) uint64, bit t.
+    """
+
+    class_code: Array
+    outside: Array
+    group: Array
+    score: Array
+    true_positive: Array
+    matched_ignored: Array
+
+    def __len__(self) -> int:
+        return len(self.class_code)
+
+    def take(self, rows: Array) -> Matched:
+        return Matched(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @staticmethod
+    def concat(parts: Sequence[Matched]) -> Matched:
+        """The matches of one or more parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return Matched(
+            *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Matched))
+        )
 
 
 @dataclass(frozen=True)
 class ScoreRuns:
-    """n evaluated predictions of K classes, in frame order.
+    """n evaluated predictions of K classes, by buckets of their scores, in frame order within a bucket.
 
-    class_code (n,) int32, score (n,) float64, outside (n,) uint16 (bit a: area outside range a), group
-    (n,) uint8 (jackknife group). m of them are matched at some threshold in some range, in any order:
-    match_row (m,) int64 says which, true_positive and matched_ignored (m, A) uint64 hold bit t.
+    bucket_start (B + 1,) int64. key (n,) uint64: ascends where the score descends, equal for equal scores
+    alone. word (n,) uint64: bit 0 is set for a matched row, whose number among `matched` stands above it;
+    else bits 1 to 16 say which area ranges it lies outside of, 17 to 24 are its jackknife group and 32 to
+    63 its class.
     """
 
-    class_code: Array
-    score: Array
-    outside: Array
-    group: Array
-    match_row: Array
-    true_positive: Array
-    matched_ignored: Array
+    bucket_start: Array
+    key: Array
+    word: Array
+    matched: Matched
 
     @classmethod
     def of(
@@ -46,76 +149,83 @@ class ScoreRuns:
         matched_ignored: Array,
     ) -> ScoreRuns:
         """The runs of one partition: the evaluated rows, to which all matched ones belong."""
-        group = np.repeat(frame_group, np.diff(frame_start))
-        runs = cls(class_code, score, outside, group, matched_row, true_positive, matched_ignored)
-        return runs if is_evaluated.all() else runs._filter(is_evaluated)
+        start, key, word = _into_buckets(
+            frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row
+        )
+        frame_of_match = np.searchsorted(frame_start, matched_row, side="right") - 1
+        matched = Matched(
+            class_code[matched_row], outside[matched_row], frame_group[frame_of_match], score[matched_row],
+            true_positive, matched_ignored,
+        )  # fmt: skip
+        return cls(start, key, word, matched)
 
     def __len__(self) -> int:
-        return len(self.class_code)
+        return len(self.key)
 
     @property
     def n_ranges(self) -> int:
-        return int(self.true_positive.shape[1])
+        return int(self.matched.true_positive.shape[1])
+
+    def class_code(self) -> Array:
+        """The class of each row, (n,) int64."""
+        is_matched = self.word & U64(1) == 1
+        code = (self.word >> U64(32)).astype(np.int64)
+        code[is_matched] = self.matched.class_code[self.word[is_matched] >> U64(1)]
+        return code
 
     def select(self, codes: Sequence[int], n_classes: int) -> ScoreRuns:
         """The rows of some classes, which are numbered from 0 in the order given."""
-        renumbered = np.full(n_classes, -1, np.int32)
-        renumbered[list(codes)] = np.arange(len(codes), dtype=np.int32)
-        code = renumbered[self.class_code]
-        chosen = self._filter(code >= 0)
+        renumbered = np.full(n_classes, -1, np.int64)
+        renumbered[list(codes)] = np.arange(len(codes))
+        code = renumbered[self.class_code()]
+        kept = code >= 0
+        word, code = self.word[kept], code[kept].astype(np.uint64)
+        is_matched = word & U64(1) == 1
+        matches = np.flatnonzero(renumbered[self.matched.class_code] >= 0)
+        number = np.searchsorted(matches, word >> U64(1)).astype(np.uint64)
+        low = word & U64(0xFFFFFFFF)
+        matched = self.matched.take(matches)
         return ScoreRuns(
-            renumbered[chosen.class_code],
-            *(getattr(chosen, field.name) for field in fields(ScoreRuns)[1:]),
-        )
-
-    def _filter(self, kept: Array) -> ScoreRuns:
-        """The rows where `kept` (n,) bool."""
-        matches = kept[self.match_row]
-        position = np.cumsum(kept) - 1
-        return ScoreRuns(
-            self.class_code[kept],
-            self.score[kept],
-            self.outside[kept],
-            self.group[kept],
-            position[self.match_row[matches]],
-            self.true_positive[matches],
-            self.matched_ignored[matches],
+            np.concatenate([[0], np.cumsum(kept)])[self.bucket_start],
+            self.key[kept],
+            np.where(is_matched, (number << U64(1)) | U64(1), (code << U64(32)) | low),
+            Matched(
+                renumbered[matched.class_code].astype(np.int32),
+                *(getattr(matched, field.name) for field in fields(Matched)[1:]),
+            ),
         )
 
     @staticmethod
     def empty(n_ranges: int) -> ScoreRuns:
         """The identity of addition."""
-        return ScoreRuns(
-            np.empty(0, np.int32),
-            np.empty(0, np.float64),
-            np.empty(0, np.uint16),
-            np.empty(0, np.uint8),
-            np.empty(0, np.int64),
-            np.empty((0, n_ranges), np.uint64),
-            np.empty((0, n_ranges), np.uint64),
+        none = np.empty((0, n_ranges), np.uint64)
+        matched = Matched(
+            np.empty(0, np.int32), np.empty(0, np.uint16), np.empty(0, np.uint8), np.empty(0), none, none
         )
-
-    @staticmethod
-    def concat(parts: Sequence[ScoreRuns]) -> ScoreRuns:
-        """The sum of one or more runs of the same classes, in the order of their partitions."""
-        if len(parts) == 1:
-            return parts[0]
-        first_row = np.cumsum([0, *(len(part) for part in parts)])
-        joined = {
-            field.name: np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(ScoreRuns)
-        }
-        joined["match_row"] = np.concatenate(
-            [part.match_row + first for part, first in zip(parts, first_row, strict=False)]
-        )
-        return ScoreRuns(**joined)
+        start = np.zeros(N_BUCKETS + 1, np.int64)
+        return ScoreRuns(start, np.empty(0, np.uint64), np.empty(0, np.uint64), matched)
 
     def __add__(self, other: ScoreRuns) -> ScoreRuns:
-        return ScoreRuns.concat([self, other])
+        key = np.empty(len(self) + len(other), np.uint64)
+        word = np.empty_like(key)
+        place = 0
+        for bucket in range(N_BUCKETS):
+            for part, first_match in ((self, 0), (other, len(self.matched))):
+                rows = slice(part.bucket_start[bucket], part.bucket_start[bucket + 1])
+                copy_rows(part.key[rows], part.word[rows], first_match, key, word, place)
+                place += rows.stop - rows.start
+        start = self.bucket_start + other.bucket_start
+        return ScoreRuns(start, key, word, Matched.concat([self.matched, other.matched]))
 
     def to_arrays(self) -> dict[str, Array]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            "bucket_start": self.bucket_start,
+            "key": self.key,
+            "word": self.word,
+            **{f"matched.{field.name}": getattr(self.matched, field.name) for field in fields(Matched)},
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> ScoreRuns:
-        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        matched = Matched(*(arrays[f"matched.{field.name}"] for field in fields(Matched)))
+        return cls(arrays["bucket_start"], arrays["key"], arrays["word"], matched)
