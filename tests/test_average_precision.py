@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurves
+from emqa_core.analysis.best_threshold import BestThreshold
 from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out, logit_interval
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.analysis.score_order import sorted_buckets
@@ -92,7 +93,7 @@ def ranked_of(parts: list[ScoreRuns], ranked: RankedMatches) -> RankedMatches:
 
 def curves_of(rows: Rows, n_positive: np.ndarray, n_thresholds: int = N_THRESHOLDS) -> ClassCurves:
     runs = rows.runs()
-    ranked = ranked_of([runs], RankedMatches.of_classes(runs.matched, len(n_positive)))
+    ranked = ranked_of([runs], RankedMatches.of(runs.matched, len(n_positive)))
     return ClassCurves.of(ranked, n_positive, n_thresholds)
 
 
@@ -174,11 +175,12 @@ def test_pooled_rows_are_those_of_one_class(seed: int) -> None:
     run = random_rows(rng, n, n_classes=3)
     n_positive = rng.integers(1, 20, (1, 2)) + n
     runs = run.runs()
-    ranked = ranked_of([runs], RankedMatches.pooled(runs.matched))
-    curves = ClassCurves.of(ranked, n_positive, N_THRESHOLDS, recall_points=np.empty(0))
+    pooled = BestThreshold.of(runs.matched, n_positive[0], N_THRESHOLDS)
+    for keys, words in sorted_buckets([runs]):
+        pooled.take(keys, words)
     for t in range(N_THRESHOLDS):
         for a in range(2):
-            check_best(curves.best[0, t, a], counted_rows(run, t, a), int(n_positive[0, a]))
+            check_best(pooled.best()[t, a], counted_rows(run, t, a), int(n_positive[0, a]))
 
 
 @pytest.mark.parametrize("n_labels", [1, 3, 7, 100, 101, 12_345])
@@ -293,7 +295,7 @@ def test_leaving_a_group_out_equals_evaluating_without_it(seed: int) -> None:
     rows = random_rows(rng, 160, n_classes=2)
     positive_group = rng.integers(0, 30, (2, 5)) + 40
     runs = rows.runs()
-    ranked, steps = RankedMatches.of_classes(runs.matched, 2), GroupSteps.of([runs], runs.matched, 2)
+    ranked, steps = RankedMatches.of(runs.matched, 2), GroupSteps.of([runs], runs.matched, 2)
     for keys, words in sorted_buckets([runs]):
         ranked.take(keys, words)
         steps.take(keys, words)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numba import njit, types
 
+from emqa_core.analysis.best_threshold import scan_f1
 from emqa_core.analysis.ranked_matches import RankedMatches
-from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I64, READ_I64_2D, READ_U16, READ_U64_2D
+from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I64, READ_I64_2D, READ_U32_2D, READ_U64_2D
 from emqa_core.objects import Array
 
 U64 = np.uint64
@@ -43,14 +44,14 @@ def _needed(recall_points, n_labels):  # type: ignore[no-untyped-def]
             types.float64[:, :, :, ::1],
         )
     )(
-        READ_I64, READ_I64, READ_BOOL, READ_I64_2D, READ_I64_2D, READ_I64_2D, READ_F64, READ_U16, READ_F64,
-        READ_U64_2D, READ_U64_2D, READ_I64_2D, types.int64, READ_F64, READ_F64,
+        READ_I64, READ_F64, READ_BOOL, READ_U64_2D, READ_U64_2D, READ_U32_2D, READ_U32_2D, READ_U32_2D,
+        READ_F64, READ_I64_2D, types.int64, READ_F64, READ_F64,
     ),
     cache=True,
 )  # fmt: skip
 def _accumulate(  # type: ignore[no-untyped-def]
-    class_start, match, ends_tie, before, through_tie, n_rows, match_score, outside, highest_score,
-    true_positive, matched_ignored, n_positive, n_thresholds, recall_points, voc_points,
+    class_start, match_score, ends_tie, right_bits, not_false_bits, before, through_tie, n_rows,
+    highest_score, n_positive, n_thresholds, recall_points, voc_points,
 ):  # fmt: skip
     n_classes, n_ranges = n_positive.shape
     n_points = recall_points.shape[0]
@@ -70,8 +71,8 @@ def _accumulate(  # type: ignore[no-untyped-def]
     # The matches of a class that count in an area range: their bits, rows before them and to the tie's end.
     right = np.empty(most, np.uint64)
     not_false = np.empty(most, np.uint64)  # inside the range and right or ignored
-    rows_before = np.empty(most, np.int64)
-    rows_through_tie = np.empty(most, np.int64)
+    rows_before = np.empty(most, np.uint32)
+    rows_through_tie = np.empty(most, np.uint32)
     place_of = np.empty(most, np.int64)
     is_last = np.empty(most, np.bool_)  # of its tie
     # At each true positive of a threshold: the false positives so far, and its place.
@@ -88,50 +89,40 @@ def _accumulate(  # type: ignore[no-untyped-def]
             n_counted = 0
             n_before_tie = 0
             for place in range(class_start[code], class_start[code + 1]):
-                is_inside = (outside[place] >> np.uint16(a)) & np.uint16(1) == 0
-                bits = true_positive[match[place], a]
-                right[n_counted] = bits
-                not_false[n_counted] = bits | matched_ignored[match[place], a] if is_inside else U64(0)
+                right[n_counted] = right_bits[place, a]
+                not_false[n_counted] = not_false_bits[place, a]
                 rows_before[n_counted] = before[place, a]
                 rows_through_tie[n_counted] = through_tie[place, a]
                 place_of[n_counted] = place
                 is_last[n_counted] = False
-                if is_inside or bits != U64(0):
+                if right[n_counted] | not_false[n_counted]:
                     n_counted += 1
                 if ends_tie[place]:
                     if n_counted > n_before_tie:
                         is_last[n_counted - 1] = True
                     n_before_tie = n_counted
             for t in range(n_thresholds):
-                shift = U64(t)
-                tp = 0
-                left_out = 0  # rows inside the range that are no false positives
-                best_tp = 0
-                best_kept = 0
-                best_place = 0
-                for index in range(n_counted):
-                    # Written whether right or not, and kept only if right: a branch would be guessed wrong.
-                    false_at[tp] = rows_before[index] - left_out
-                    place_at[tp] = place_of[index]
-                    tp += np.int64((right[index] >> shift) & U64(1))  # type: ignore[assignment]
-                    left_out += np.int64((not_false[index] >> shift) & U64(1))  # type: ignore[assignment]
-                    # F1 = 2 TP / (rows kept + labels), compared without a division.
-                    kept = tp + rows_through_tie[index] - left_out
-                    if tp * (best_kept + n_labels) > best_tp * (kept + n_labels) and is_last[index]:
-                        best_tp = tp
-                        best_kept = kept
-                        best_place = place_of[index]
+                tp, left_out, best_tp, best_kept, best_index = scan_f1(
+                    right, not_false, rows_through_tie, is_last, n_counted, t, n_labels, 0, 0, 0, 0, 0
+                )
                 n_true[code, t, a] = tp
-                n_false[code, t, a] = n_rows[code, a] - left_out
+                n_false[code, t, a] = np.int64(n_rows[code, a]) - left_out
                 if n_labels == 0:
                     continue
                 if best_tp > 0:
-                    best[code, t, a, 0] = match_score[best_place]
+                    best[code, t, a, 0] = match_score[place_of[best_index]]
                     best[code, t, a, 1] = best_tp / best_kept
                     best[code, t, a, 2] = best_tp / positives
                     best[code, t, a, 3] = 2.0 * best_tp / (best_kept + positives)
-                if n_points == 0:
-                    continue
+                shift = U64(t)
+                found = 0
+                left_out = 0  # rows inside the range that are no false positives
+                for index in range(n_counted):
+                    # Written whether right or not, and kept only if right: a branch would be guessed wrong.
+                    false_at[found] = np.int64(rows_before[index]) - left_out
+                    place_at[found] = place_of[index]
+                    found += np.int64((right[index] >> shift) & U64(1))  # type: ignore[assignment]
+                    left_out += np.int64((not_false[index] >> shift) & U64(1))
                 for index in range(tp):
                     envelope[index] = (index + 1.0) / (false_at[index] + (index + 1.0) + _EPSILON)
                 total = 0.0
@@ -180,24 +171,13 @@ class ClassCurves:
     best: Array
 
     @classmethod
-    def of(
-        cls,
-        ranked: RankedMatches,
-        n_positive: Array,
-        n_thresholds: int,
-        recall_points: Array = RECALL_POINTS,
-    ) -> ClassCurves:
-        """Curves of the classes; n_positive (K, A) int64: labels that count in each area range.
-
-        Without recall points only the counts and `best` are computed.
-        """
-        matched = ranked.matched
+    def of(cls, ranked: RankedMatches, n_positive: Array, n_thresholds: int) -> ClassCurves:
+        """Curves of the classes; n_positive (K, A) int64: labels that count in each area range."""
         return cls(
             *_accumulate(
-                ranked.class_start, ranked.match, ranked.ends_tie, ranked.before, ranked.through_tie,
-                ranked.n_rows, matched.score[ranked.match], matched.outside[ranked.match],
-                ranked.highest_score(), matched.true_positive, matched.matched_ignored,
-                np.ascontiguousarray(n_positive, np.int64), n_thresholds, recall_points,
+                ranked.class_start, ranked.score, ranked.ends_tie, ranked.right, ranked.not_false,
+                ranked.before, ranked.through_tie, ranked.n_rows, ranked.highest_score(),
+                np.ascontiguousarray(n_positive, np.int64), n_thresholds, RECALL_POINTS,
                 VOC07_RECALL_POINTS,
             )
         )  # fmt: skip

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from emqa_core import schema
 from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurves
+from emqa_core.analysis.best_threshold import BestThreshold
 from emqa_core.analysis.jackknife_precision import Interval, logit_interval
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
@@ -21,7 +22,7 @@ from emqa_core.reductions.class_counts import ClassCounts
 class ClassPerformance:
     """Everything known of K classes at T IoU thresholds in A area ranges.
 
-    pooled: the curve of all rows together as one class, of which only `best` is used.
+    pooled: the best score threshold of all rows together.
     replicates (K, T, G) float64: AP in range `all` without each group, NaN where no label is left; None
     where intervals are off.
     """
@@ -30,7 +31,7 @@ class ClassPerformance:
     config: EvaluationConfig
     counts: ClassCounts
     curves: ClassCurves
-    pooled: ClassCurves
+    pooled: BestThreshold
     replicates: Array | None
 
     @cached_property
@@ -145,7 +146,7 @@ def class_performance_table(performance: ClassPerformance) -> pa.Table:
     labels_at = np.broadcast_to(n_labels[:, :, None], n_true.shape)
     precision, recall = _ratio(n_true, n_prediction), _ratio(n_true, labels_at)
     f1 = _ratio(2 * n_true, n_prediction + labels_at)
-    best = np.concatenate([performance.pooled.best, performance.curves.best]).transpose(3, 0, 2, 1)
+    best = np.concatenate([performance.pooled.best()[None], performance.curves.best]).transpose(3, 0, 2, 1)
     macro = np.full((3, *n_true.shape), np.nan)
     for index, values in enumerate((precision, recall, f1)):
         macro[index, 0] = _mean_present(values[1:])

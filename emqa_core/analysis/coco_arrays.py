@@ -33,7 +33,7 @@ def evaluate_arrays(
         n_positive, _, _ = count_labels(
             labels.frame_start, group, labels.class_code, matches.label_ignored, n_classes, n_ranges, 1
         )
-        ranked = RankedMatches.of_classes(runs.matched, n_classes)
+        ranked = RankedMatches.of(runs.matched, n_classes)
         for keys, words in sorted_buckets([runs]):
             ranked.take(keys, words)
         curves = ClassCurves.of(ranked, n_positive, n_thresholds)

@@ -82,15 +82,13 @@ class GroupSteps:
 
 @njit(
     types.float64[:, :, ::1](
-        READ_U8, READ_I64, READ_U8, READ_U16, READ_I64, READ_I64,
-        READ_U64_2D, READ_U64_2D, types.int64, READ_I64_2D, READ_F64,
+        READ_U8, READ_I64, READ_U64_2D, READ_U64_2D, READ_I64, types.int64, READ_I64_2D, READ_F64
     ),
     cache=True,
-)  # fmt: skip
+)
 def _leave_one_out(  # type: ignore[no-untyped-def]
-    steps, step_start, match_group, match_outside, match, match_start,
-    true_positive, matched_ignored, n_thresholds, positive_group, points,
-):  # fmt: skip
+    steps, step_start, right_bits, not_false_bits, match_start, n_thresholds, positive_group, points
+):
     n_classes, n_groups = positive_group.shape
     n_points = points.shape[0]
     result = np.zeros((n_classes, n_thresholds, n_groups))
@@ -99,6 +97,7 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
         most = max(most, match_start[code + 1] - match_start[code])
     before = np.empty((most, n_groups), np.int64)
     precision = np.empty((most, n_groups))
+    group_of = np.empty(most, np.int64)
     group_of_true = np.empty(most, np.int64)
     for code in range(n_classes):
         positives = positive_group[code].sum() - positive_group[code]
@@ -109,6 +108,7 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
             step = steps[index]
             if step & np.uint8(_MATCHED):
                 before[n_matches] = inside
+                group_of[n_matches] = step & np.uint8(0x3F)
                 n_matches += 1
             inside[step & np.uint8(0x3F)] += (step & np.uint8(_INSIDE)) != 0
         for t in range(n_thresholds):
@@ -117,10 +117,8 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
             true_group = np.zeros(n_groups, np.int64)
             not_false = np.zeros(n_groups, np.int64)  # rows inside that are true positives or ignored
             for index in range(n_matches):
-                number = match[first + index]
-                own = np.int64(match_group[number])
-                is_inside = 1 - np.int64(match_outside[number] & np.uint16(1))
-                if true_positive[number, 0] & bit:
+                own = group_of[index]
+                if right_bits[first + index, 0] & bit:
                     true_group[own] += 1
                     group_of_true[n_true] = own
                     n_false = 0
@@ -131,9 +129,7 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
                         wrong = n_false - (before[index, g] - not_false[g])
                         precision[n_true, g] = right / (wrong + right + _EPSILON)
                     n_true += 1
-                    not_false[own] += is_inside
-                elif matched_ignored[number, 0] & bit:
-                    not_false[own] += is_inside
+                not_false[own] += (not_false_bits[first + index, 0] & bit) != U64(0)
             left = n_true - true_group
             envelope = np.zeros(n_groups)
             unread = np.zeros(n_groups, np.int64)
@@ -167,11 +163,10 @@ def leave_one_out(
     positive_group (K, G) int64: labels that count, per group; G at most 64.
     """
     positive_group = np.ascontiguousarray(positive_group, np.int64)
-    matched = ranked.matched
     replicates = np.asarray(
         _leave_one_out(
-            steps.step, steps.class_start, matched.group, matched.outside, ranked.match, ranked.class_start,
-            matched.true_positive, matched.matched_ignored, n_thresholds, positive_group, RECALL_POINTS,
+            steps.step, steps.class_start, ranked.right, ranked.not_false, ranked.class_start,
+            n_thresholds, positive_group, RECALL_POINTS,
         )
     )  # fmt: skip
     is_empty = positive_group.sum(axis=1, keepdims=True) == positive_group

@@ -76,7 +76,7 @@ def _measures_at_chosen(performance: ClassPerformance) -> list[dict[str, object]
     n_labels = int(counts.n_positive[:, 0].sum())
     n_predictions = int(counts.n_prediction[:, 0, t].sum())
     n_true = int(counts.n_true_positive[:, 0, t].sum())
-    best = performance.pooled.best[0, t, 0]
+    best = performance.pooled.best()[t, 0]
     total = n_predictions + n_labels
     return [
         mean_ap,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emqa_core.analysis.average_precision import ClassCurves
+from emqa_core.analysis.best_threshold import BestThreshold
 from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.analysis.score_order import sorted_buckets
@@ -55,12 +56,13 @@ class ReduceTask:
 @dataclass(frozen=True)
 class Reduced:
     """Curves of the classes of a shard; their AP without each group, (K, T, G), where intervals are on; the
-    curve of all rows together, where the shard holds all of them or was asked for nothing else.
+    best score threshold of all rows together, where the shard holds all of them or was asked for nothing
+    else.
     """
 
     curves: ClassCurves | None
     replicates: Array | None
-    pooled: ClassCurves | None
+    pooled: BestThreshold | None
 
 
 def reduce_classes(task: ReduceTask) -> Reduced:
@@ -73,9 +75,10 @@ def reduce_classes(task: ReduceTask) -> Reduced:
     ]
     matched = Matched.concat([part.matched for part in parts])
     codes = None if task.shard is None else shard_of_classes(task.n_classes, task.n_shards)[task.shard]
-    ranked = None if codes is None else RankedMatches.of_classes(matched, len(codes))
-    # Ties are taken whole for the best score threshold, so the order of the classes does not matter.
-    pooled = RankedMatches.pooled(matched) if codes is None or task.n_shards == 1 else None
+    ranked = None if codes is None else RankedMatches.of(matched, len(codes))
+    pooled = None
+    if codes is None or task.n_shards == 1:
+        pooled = BestThreshold.of(matched, task.counts.n_positive.sum(axis=0), task.n_thresholds)
     steps = GroupSteps.of(parts, matched, len(codes)) if codes is not None and task.intervals else None
     for keys, words in sorted_buckets(parts):
         for each in (ranked, pooled, steps):
@@ -86,17 +89,13 @@ def reduce_classes(task: ReduceTask) -> Reduced:
         curves = ClassCurves.of(ranked, task.counts.n_positive[codes], task.n_thresholds)
     if ranked is not None and steps is not None:
         replicates = leave_one_out(steps, ranked, task.counts.n_positive_group[codes], task.n_thresholds)
-    return Reduced(curves, replicates, None if pooled is None else _pooled_curve(task, pooled))
+    return Reduced(curves, replicates, pooled)
 
 
-def _pooled_curve(task: ReduceTask, pooled: RankedMatches) -> ClassCurves:
-    """The rows of all classes as if they were one class: for the best score threshold of all."""
-    n_positive = task.counts.n_positive.sum(axis=0, keepdims=True)
-    return ClassCurves.of(pooled, n_positive, task.n_thresholds, recall_points=np.empty(0))
-
-
-def order_shards(results: Sequence[Reduced], n_classes: int) -> tuple[ClassCurves, Array | None, ClassCurves]:
-    """Curves and replicates of all shards in class order, and the pooled curve."""
+def order_shards(
+    results: Sequence[Reduced], n_classes: int
+) -> tuple[ClassCurves, Array | None, BestThreshold]:
+    """Curves and replicates of all shards in class order, and the best threshold of all rows."""
     pooled = next(result.pooled for result in results if result.pooled is not None)
     curves = [result.curves for result in results if result.curves is not None]
     codes = [code for shard in shard_of_classes(n_classes, len(curves)) for code in shard]
