@@ -23,6 +23,7 @@ from emqa_core.objects import Array, Frames, Labels, OutcomeRows, Predictions
 from emqa_core.pipeline.arrow_memory import reused_memory
 from emqa_core.pipeline.class_curves import write_runs
 from emqa_core.pipeline.fact_tables import RunIdentity, frame_table, label_table, prediction_table
+from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
 from emqa_core.pipeline.metric_rows import MeasuredRows, SampleState, leave_rows, sample_state
 from emqa_core.pipeline.rows import (
@@ -143,8 +144,8 @@ def _evaluate_model(
     outcomes = matches.prediction_outcomes(predictions, group, options)
     label_outcomes = matches.label_outcomes(labels, group, options)
 
-    label_ids = combined(label_side.rows.table["label_id"]).cast(pa.string())
-    prediction_ids = combined(side.rows.table["prediction_id"]).cast(pa.string())
+    label_ids = id_text(combined(label_side.rows.table["label_id"]))
+    prediction_ids = id_text(combined(side.rows.table["prediction_id"]))
     tables = {
         "prediction": prediction_table(
             side.rows, task.frames, task.classes, matches, outcomes, prediction_ids, label_ids,

@@ -12,9 +12,10 @@ from numba import njit, types
 
 from emqa_core import schema
 from emqa_core.classes import ClassList
-from emqa_core.kernel_types import READ_U64
+from emqa_core.kernel_types import READ_I64, READ_U64
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, OutcomeRows
+from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.rows import SortedRows, combined
 
 PREDICTION_OUTCOMES = pa.array(["true_positive", "false_positive", "ignored"])
@@ -81,11 +82,6 @@ def _nullable(values: Array) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
 
 
-def _strings(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    column = combined(column)
-    return column if pa.types.is_string(column.type) else column.cast(pa.string())
-
-
 def _other_ids(ids: pa.Array, position: Array) -> pa.Array:
     """Ids of the matched rows; null where position is -1."""
     return ids.take(pa.array(position, mask=position < 0))
@@ -99,7 +95,7 @@ def _object_columns(
     order = combined(frames["frame_order"]).to_numpy(zero_copy_only=False)
     code = pa.array(class_code)
     return {
-        "frame_id": pa.DictionaryArray.from_arrays(frame, _strings(frames["frame_id"])),
+        "frame_id": pa.DictionaryArray.from_arrays(frame, id_text(combined(frames["frame_id"]))),
         "frame_order": pa.array(order[rows.frame]),
         "input_index": combined(table["input_index"]),
         "class_id": pa.DictionaryArray.from_arrays(code, pa.array(classes.ids, pa.string())),
@@ -108,7 +104,7 @@ def _object_columns(
             name: combined(table[name]).cast(pa.float32())
             for name in ("x_px", "y_px", "width_px", "height_px")
         },
-        "track_id": _strings(table["track_id"])
+        "track_id": id_text(combined(table["track_id"]))
         if "track_id" in table.column_names
         else pa.nulls(table.num_rows, pa.string()),
     }
@@ -182,14 +178,14 @@ def frame_table(
     chosen: int,
 ) -> pa.Table:
     """Rows of table `frame` without the common columns."""
-    n_frames = frames.num_rows
-    n_predictions, n_true = _count_per_frame(predictions, chosen, n_frames)
-    n_labels, n_found = _count_per_frame(labels, chosen, n_frames)
+    (n_predictions, n_true), (n_labels, n_found) = (
+        _count_per_frame(rows.frame_start, rows.right, rows.ignored, chosen) for rows in (predictions, labels)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         precision, recall = n_true / n_predictions, n_found / n_labels
         f1 = 2 * n_true / (n_predictions + n_labels)
     columns = {
-        "frame_id": _strings(frames["frame_id"]),
+        "frame_id": id_text(combined(frames["frame_id"])),
         "frame_order": combined(frames["frame_order"]),
         **{name: _optional(frames, name, pa.float32()) for name in ("width_px", "height_px")},
         **{
@@ -210,12 +206,18 @@ def frame_table(
     return _ordered(schema.FRAME, columns)
 
 
-def _count_per_frame(rows: OutcomeRows, chosen: int, n_frames: int) -> tuple[Array, Array]:
-    """Rows that count and right rows of each frame, (F,) int64 each."""
-    frame = np.repeat(np.arange(n_frames), np.diff(rows.frame_start))
-    counts = rows.counts_at(chosen)
-    right = (rows.right >> np.uint64(chosen)) & np.uint64(1) == 1
-    return np.bincount(frame[counts], minlength=n_frames), np.bincount(frame[right], minlength=n_frames)
+@njit(types.UniTuple(types.int64[::1], 2)(READ_I64, READ_U64, READ_U64, types.int64), cache=True)
+def _count_per_frame(frame_start, right, ignored, chosen):  # type: ignore[no-untyped-def]
+    """Rows that count and right rows of each frame at a threshold, (F,) each."""
+    n_frames = frame_start.shape[0] - 1
+    n_counted = np.zeros(n_frames, np.int64)
+    n_right = np.zeros(n_frames, np.int64)
+    shift = np.uint64(chosen)
+    for frame in range(n_frames):
+        for row in range(frame_start[frame], frame_start[frame + 1]):
+            n_counted[frame] += 1 - np.int64((ignored[row] >> shift) & np.uint64(1))
+            n_right[frame] += np.int64((right[row] >> shift) & np.uint64(1))
+    return n_counted, n_right
 
 
 def _optional(table: pa.Table, name: str, type_: pa.DataType) -> pa.Array:

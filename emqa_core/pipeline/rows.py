@@ -79,6 +79,21 @@ def _frame_starts(frame, input_index, n_frames):  # type: ignore[no-untyped-def]
     return True, starts
 
 
+@njit(types.int64[::1](READ_I64, types.int64), cache=True)
+def _order_by_frame(frame, n_frames):  # type: ignore[no-untyped-def]
+    """Rows by frame, those of a frame in the order given: a counting sort."""
+    place_of = np.zeros(n_frames + 1, np.int64)
+    for row in range(frame.shape[0]):
+        place_of[frame[row] + 1] += 1
+    for index in range(n_frames):
+        place_of[index + 1] += place_of[index]
+    order = np.empty(frame.shape[0], np.int64)
+    for row in range(frame.shape[0]):
+        order[place_of[frame[row]]] = row
+        place_of[frame[row]] += 1
+    return order
+
+
 @dataclass(frozen=True)
 class SortedRows:
     """Rows of a table in evaluation order.
@@ -97,10 +112,12 @@ def sort_rows(table: pa.Table, frame: Array, n_frames: int) -> SortedRows:
     input_index = combined(table["input_index"]).to_numpy(zero_copy_only=False)
     in_order, frame_start = _frame_starts(frame, input_index, n_frames)
     if not in_order:
-        order = np.lexsort((input_index, frame))
-        table = table.take(pa.array(order))
-        frame = frame[order]
-        _, frame_start = _frame_starts(frame, input_index[order], n_frames)
+        order = _order_by_frame(frame, n_frames)
+        in_order, frame_start = _frame_starts(frame[order], input_index[order], n_frames)
+        if not in_order:  # sources are mostly read in the order of input_index
+            order = np.lexsort((input_index, frame))
+            _, frame_start = _frame_starts(frame[order], input_index[order], n_frames)
+        table, frame = table.take(pa.array(order)), frame[order]
     return SortedRows(table, frame, frame_start)
 
 

@@ -33,8 +33,8 @@ def remove_unfinished(location: Location, run_id: str) -> None:
     if not is_committed(location, run_id):
         names = [name for name in TABLES if partition_location(location, name, run_id).exists()]
         # Rows first: a log that names a file which is gone would break readers of the whole table.
-        side_by_side(lambda name: remove_rows(location, name, run_id), names)
-        side_by_side(lambda name: partition_location(location, name, run_id).remove(), names)
+        side_by_side(lambda name: remove_rows(location, name, run_id), names, location)
+        side_by_side(lambda name: partition_location(location, name, run_id).remove(), names, location)
     remove_work(location, run_id)
 
 
@@ -59,15 +59,17 @@ def commit_run(
     missing = sorted(set(parts) - set(stored))
     if missing:
         raise SchemaError(f"table {missing[0]!r} has parts but no schema")
-    opened = dict(zip(stored, side_by_side(lambda name: open_table(location, name), stored), strict=True))
+    newest = side_by_side(lambda name: open_table(location, name), stored, location)
+    opened = dict(zip(stored, newest, strict=True))
     for name, table in opened.items():
         if table is not None:
             union_schema(name, [table_schema(table), stored[name]])
     tables = [name for name in stored if name != RUN.name]
-    side_by_side(lambda name: _check_parts(location, name, run_id, parts.get(name, ())), tables)
+    side_by_side(lambda name: _check_parts(location, name, run_id, parts.get(name, ())), tables, location)
     side_by_side(
         lambda name: commit_table(location, name, run_id, parts.get(name, ()), stored[name], opened[name]),
         tables,
+        location,
     )
     runs = opened[RUN.name]
     if runs is None or not run_files(runs, run_id):

@@ -169,7 +169,7 @@ def _read_files(
         run_id = _constant(path.partition("/")[0].partition("=")[2], rows.num_rows)
         return rows.add_column(schema.names.index(RUN_ID.name), RUN_ID.field, run_id)
 
-    return side_by_side(read, sizes)
+    return side_by_side(read, sizes, location)
 
 
 def _constant(run_id: str, n_rows: int) -> pa.Array:
