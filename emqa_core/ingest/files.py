@@ -87,7 +87,7 @@ class ContentDigest:
         self._hash = hashlib.sha256()
         self.n_bytes = 0
 
-    def add(self, block: bytes) -> None:
+    def add(self, block: bytes | memoryview) -> None:
         self._hash.update(block)
         self.n_bytes += len(block)
 

@@ -223,7 +223,8 @@ def _file_digest(url: str, files: Files) -> str:
     if etag is not None:
         return hashlib.sha256(f"{etag} {files.size(url)}".encode()).hexdigest()
     digest = ContentDigest()
+    block = memoryview(bytearray(BLOCK_BYTES))
     with open_source(url, files) as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.add(block)
+        while n_bytes := file.readinto(block):  # type: ignore[attr-defined]
+            digest.add(block[:n_bytes])
     return digest.hexdigest()

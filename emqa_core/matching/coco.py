@@ -51,7 +51,7 @@ def _match(  # type: ignore[no-untyped-def]
 
     is_evaluated = np.ones(n_predictions, np.bool_)
     outside = np.zeros(n_predictions, np.uint16)
-    capacity = n_predictions // 8 + 64
+    capacity = n_predictions // 5 + 64
     matched_row = np.empty(capacity, np.int64)
     matched_rank = np.empty(capacity, np.int32)
     true_positive = np.empty((capacity, n_ranges), np.uint64)

@@ -79,7 +79,9 @@ def _outcome(rows: OutcomeRows, chosen: int, names: pa.Array) -> pa.Array:
 
 
 def _nullable(values: Array) -> pa.Array:
-    return pa.array(values, mask=np.isnan(values))
+    """Float64 values without a copy, null where they are NaN."""
+    is_valid = np.packbits(~np.isnan(values), bitorder="little")
+    return pa.Array.from_buffers(pa.float64(), len(values), [pa.py_buffer(is_valid), pa.py_buffer(values)])
 
 
 def _other_ids(ids: pa.Array, position: Array) -> pa.Array:

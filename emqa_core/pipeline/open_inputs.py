@@ -25,6 +25,7 @@ from emqa_core.ingest.source import (
     read_labels,
     read_predictions,
 )
+from emqa_core.pipeline.arrow_memory import reused_memory
 from emqa_core.pipeline.inputs import RowSource
 from emqa_core.pipeline.opened_source import OpenedSource
 from emqa_core.pipeline.rows import combined
@@ -99,6 +100,7 @@ class Inputs:
         }
 
 
+@reused_memory()
 def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> Inputs:
     """Open labels, predictions and frames, and bring frames and classes in order.
 

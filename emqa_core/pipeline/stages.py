@@ -19,6 +19,7 @@ from emqa_core import schema
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
+from emqa_core.pipeline.arrow_memory import reused_memory
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
 from emqa_core.pipeline.evaluate_partition import PartitionState, evaluate_partition
 from emqa_core.pipeline.execute import Executor
@@ -148,6 +149,7 @@ def _stored_axes(plan: Plan) -> dict[str, MetricAxis]:
     }
 
 
+@reused_memory()
 def finalize_tables(
     plan: Plan, evaluated: Evaluated, counted: Counted, executor: Executor, progress: Progress
 ) -> Finalized:

@@ -28,6 +28,8 @@ _FIRST_BUCKET = 0x1003  # of the key of 1.0
 @njit(types.uint64(types.uint64), cache=True, inline="always")
 def _descending_key(bits):  # type: ignore[no-untyped-def]
     """An unsigned integer that ascends where the float64 of these bits descends."""
+    if bits == U64(0x8000000000000000):
+        bits = U64(0)  # -0.0 and 0.0 are one score
     # Floats order like unsigned integers once the negatives' bits and the others' sign are flipped;
     # inverted, because the highest score comes first.
     return bits if bits >> U64(63) else ~(bits | U64(0x8000000000000000))
@@ -49,8 +51,7 @@ def _into_buckets(  # type: ignore[no-untyped-def]
 ):
     """Start of each bucket, keys and words of the evaluated rows; fields of `ScoreRuns`."""
     n_rows = class_code.shape[0]
-    # -0.0 and 0.0 are one score.
-    bits = (score + 0.0).view(np.uint64)
+    bits = score.view(np.uint64)
     words = np.empty(n_rows, np.uint64)
     start = np.zeros(N_BUCKETS + 1, np.int64)
     for frame in range(frame_start.shape[0] - 1):
