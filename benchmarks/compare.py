@@ -35,8 +35,10 @@ PACKAGES = (
     "pycocotools",
 )
 WHAT = {
-    "emqa": "Parquet in; per-row tables and twelve numbers committed, no quality metrics, no intervals",
-    "emqa-metrics": "the same with the whole catalogue, performance by metric, importance, intervals",
+    "emqa": "Parquet in; every file of a run written, per-row tables among them; twelve numbers; "
+    "no quality metrics, no intervals",
+    "emqa-committed": "the same, and committed to twelve new Delta tables",
+    "emqa-metrics": "committed, with the whole catalogue, performance by metric, importance, intervals",
     "ultrafast": "ultrafast-pycocotools, prediction arrays; twelve numbers",
     "hotcoco": "hotcoco, arrays; twelve numbers",
     "pycocotools": "pycocotools, JSON; twelve numbers",
@@ -99,7 +101,7 @@ def main() -> None:
         "--evaluators",
         nargs="+",
         choices=EVALUATORS,
-        default=["emqa", "ultrafast", "hotcoco", "emqa-metrics"],
+        default=["emqa", "emqa-committed", "ultrafast", "hotcoco", "emqa-metrics"],
     )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the generated data")
     options = parser.parse_args()

@@ -116,24 +116,47 @@ def hotcoco(folder: Path) -> Run:
     return run
 
 
-def emqa(folder: Path, metrics: str) -> Run:
-    """Parquet in, every table written as Parquet and committed; the twelve numbers from `summary`."""
+def emqa(folder: Path, metrics: str, *, committed: bool) -> Run:
+    """Parquet in, all of a run's Parquet files out; the twelve numbers from `summary`.
+
+    committed: with the transaction that adds the files to the Delta tables, and the summary read back
+    from there. Nobody else stores anything, so the time without it is what compares.
+    """
     from benchmarks.generate import write
-    from emqa_core import evaluate
+    from emqa_core.config import config_from
+    from emqa_core.pipeline import stages
+    from emqa_core.pipeline.cluster import open_executor
+    from emqa_core.pipeline.plan import plan_run
+    from emqa_core.pipeline.progress import SilentProgress
+    from emqa_core.storage.parts import read_part
 
     output = Path(tempfile.mkdtemp(prefix="emqa-bench-"))
+    progress = SilentProgress()
 
     def run_on(data: Path, name: str) -> list[float]:
-        result = evaluate(
-            labels=str(data / "label.parquet"),
-            predictions={"model": str(data / "prediction.parquet")},
-            frames=str(data / "frame.parquet"),
-            output=str(output / name),
-            metrics=[metrics],
-            intervals=metrics != "none",
-            run_date="2026-01-01",
-        )["model"]
-        values = {row["measure"]: row["value"] for row in result.table("summary").to_pylist()}
+        config = config_from(
+            {
+                "labels": str(data / "label.parquet"),
+                "predictions": {"model": str(data / "prediction.parquet")},
+                "frames": str(data / "frame.parquet"),
+                "output": str(output / name),
+                "metrics": [metrics],
+                "intervals": metrics != "none",
+                "run_date": "2026-01-01",
+            }
+        )
+        plan = plan_run(config, progress)
+        stages.prepare_output(plan)
+        with open_executor(config.cluster) as executor:
+            evaluated = stages.evaluate_partitions(plan, executor, progress)
+            counted = stages.count_metrics(plan, evaluated, executor, progress)
+            finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
+        if committed:
+            summary = stages.commit_runs(plan, finalized)[0].table("summary")
+        else:
+            (part,) = finalized.parts["model"]["summary"]
+            summary = read_part(plan.location, part)
+        values = {row["measure"]: row["value"] for row in summary.to_pylist()}
         return [values[measure] for measure in TWELVE]
 
     # A first evaluation of a hundredth of S loads what is loaded on first use.
@@ -149,8 +172,9 @@ def emqa(folder: Path, metrics: str) -> Run:
 
 
 EVALUATORS: dict[str, Callable[[Path], Run]] = {
-    "emqa": lambda folder: emqa(folder, "none"),
-    "emqa-metrics": lambda folder: emqa(folder, "all"),
+    "emqa": lambda folder: emqa(folder, "none", committed=False),
+    "emqa-committed": lambda folder: emqa(folder, "none", committed=True),
+    "emqa-metrics": lambda folder: emqa(folder, "all", committed=True),
     "ultrafast": ultrafast,
     "hotcoco": hotcoco,
     "pycocotools": pycocotools,

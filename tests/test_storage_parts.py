@@ -63,7 +63,7 @@ def test_the_file_says_what_delta_says(tmp_path: Path) -> None:
     }
     assert "run_id" not in chunks
     compressed = {name for name, chunk in chunks.items() if chunk.compression == "LZ4"}
-    assert compressed == {"frame_order", "input_index", "score", "iou", "iou_duplicate"}
+    assert compressed == {"frame_order"}
     assert {name for name, chunk in chunks.items() if chunk.is_stats_set} == {"frame_order", "score"}
     dictionaries = {name for name, chunk in chunks.items() if chunk.has_dictionary_page}
     declared = TABLES["prediction"].arrow()

@@ -185,6 +185,8 @@ class ClassCurves:
     @staticmethod
     def stack(parts: list[ClassCurves], order: Array) -> ClassCurves:
         """The classes of several curves; order (K,) int64: where in the parts each class stands."""
+        if len(parts) == 1 and np.array_equal(order, np.arange(len(order))):
+            return parts[0]
         return ClassCurves(
             *(
                 np.concatenate([getattr(part, field.name) for part in parts])[order]

@@ -212,18 +212,16 @@ def _ordered(
 ) -> _Side:
     """Rows of the selected classes in evaluation order; rows of unlisted classes by the option."""
     code = class_codes(table, task.listed)
-    unlisted = code < 0
-    n_unlisted = int(np.count_nonzero(unlisted))
+    n_unlisted = int(np.count_nonzero(code < 0))
     if n_unlisted and task.config.unlisted_classes == "quarantine":
-        quarantine.append(_unlisted_rows(table.filter(pa.array(unlisted)), source))
+        quarantine.append(_unlisted_rows(table.filter(pa.array(code < 0)), source))
         n_unlisted = 0
     selected = task.selected_code[code]  # position -1, the last, stands for an unlisted class
-    if not bool(np.all(selected >= 0)):
+    if len(selected) and selected.min() < 0:
         kept = pa.array(selected >= 0)
         table, selected = table.filter(kept), selected[selected >= 0]
     frame = frame_of_rows(combined(table["frame_id"]), frame_ids)
-    table = table.append_column("__class_code", pa.array(selected))
-    rows = sort_rows(table, frame, len(frame_ids))
+    rows = sort_rows(table.append_column("__class_code", pa.array(selected)), frame, len(frame_ids))
     code = combined(rows.table["__class_code"]).to_numpy()
     rows = replace(rows, table=rows.table.drop_columns(["__class_code"]))
     return _Side(rows, code, combine_quarantine(quarantine), n_unlisted)

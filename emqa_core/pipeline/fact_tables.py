@@ -15,7 +15,7 @@ from emqa_core.classes import ClassList
 from emqa_core.kernel_types import READ_I64, READ_U64
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, OutcomeRows
-from emqa_core.pipeline.id_text import id_text
+from emqa_core.pipeline.id_text import id_text, take_ids
 from emqa_core.pipeline.rows import SortedRows, combined
 
 PREDICTION_OUTCOMES = pa.array(["true_positive", "false_positive", "ignored"])
@@ -84,11 +84,6 @@ def _nullable(values: Array) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(values), [pa.py_buffer(is_valid), pa.py_buffer(values)])
 
 
-def _other_ids(ids: pa.Array, position: Array) -> pa.Array:
-    """Ids of the matched rows; null where position is -1."""
-    return ids.take(pa.array(position, mask=position < 0))
-
-
 def _object_columns(
     rows: SortedRows, frames: pa.Table, classes: ClassList, class_code: Array
 ) -> dict[str, pa.Array]:
@@ -133,7 +128,7 @@ def prediction_table(
         "iou_duplicate": pa.nulls(len(outcomes), pa.float64())
         if matches.iou_duplicate is None
         else pa.array(matches.iou_duplicate),
-        "label_id": _other_ids(label_ids, matches.label_of_prediction),
+        "label_id": take_ids(label_ids, matches.label_of_prediction),
         **_bits(matches.true_positive_bits(), options.iou_thresholds, schema.true_positive_column),
         **metrics,
     }
@@ -165,7 +160,7 @@ def label_table(
         "iou_max": pa.nulls(len(outcomes), pa.float64())
         if matches.iou_max is None
         else pa.array(matches.iou_max),
-        "prediction_id": _other_ids(prediction_ids, matches.prediction_of_label),
+        "prediction_id": take_ids(prediction_ids, matches.prediction_of_label),
         **_bits(outcomes.right, options.iou_thresholds, schema.found_column),
         **metrics,
     }

@@ -1,4 +1,4 @@
-"""Integer ids as the decimal text that tables hold, in half the time that Arrow's cast takes."""
+"""Ids as the text that tables hold, in half the time that Arrow's cast and take need for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numba import njit, types
 
-from emqa_core.kernel_types import READ_I64
+from emqa_core.kernel_types import READ_I32, READ_I64, READ_U8
+from emqa_core.objects import Array
 
 U64 = np.uint64
 _MINUS, _ZERO, _NINE = 45, 48, 57
@@ -57,3 +58,37 @@ def id_text(ids: pa.Array) -> pa.Array:
         return ids.cast(pa.string())
     offsets, text = _decimal_text(ids.to_numpy())
     return pa.StringArray.from_buffers(len(ids), pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+@njit(
+    types.Tuple((types.int32[::1], types.uint8[::1], types.uint8[::1]))(READ_I64, READ_I32, READ_U8),
+    cache=True,
+)
+def _take_text(position, offsets, text):  # type: ignore[no-untyped-def]
+    """Arrow's offsets, bytes and validity bits of some of the ids."""
+    n_rows = position.shape[0]
+    taken = np.zeros(n_rows + 1, np.int32)
+    is_valid = np.zeros((n_rows + 7) // 8, np.uint8)
+    for row in range(n_rows):
+        length = 0
+        if position[row] >= 0:
+            length = offsets[position[row] + 1] - offsets[position[row]]
+            is_valid[row >> 3] |= np.uint8(1 << (row & 7))
+        taken[row + 1] = taken[row] + length
+    out = np.empty(taken[n_rows], np.uint8)
+    for row in range(n_rows):
+        if position[row] >= 0:
+            begin = offsets[position[row]]
+            for index in range(taken[row + 1] - taken[row]):
+                out[taken[row] + index] = text[begin + index]
+    return taken, out, is_valid
+
+
+def take_ids(ids: pa.Array, position: Array) -> pa.Array:
+    """The ids at some positions, (n,) int64, null where a position is negative. ids: text without nulls."""
+    _, offset_buffer, text_buffer = ids.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    text = np.frombuffer(text_buffer, np.uint8) if text_buffer else np.empty(0, np.uint8)
+    taken, out, is_valid = _take_text(position, offsets, text)
+    buffers = (pa.py_buffer(taken), pa.py_buffer(out), pa.py_buffer(is_valid))
+    return pa.StringArray.from_buffers(len(position), buffers[0], buffers[1], buffers[2])

@@ -11,6 +11,8 @@ from numba import njit, types
 from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64, READ_U8, READ_U16, READ_U64_2D
 from emqa_core.objects import Array
 
+_RANGES_TOGETHER = 4
+
 
 @njit(
     types.Tuple((types.int64[:, :, :, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1]))(
@@ -27,15 +29,19 @@ def _count_predictions(  # type: ignore[no-untyped-def]
     n_max_dets = max_dets.shape[0]
     by_rank = np.zeros((n_classes, n_ranges, n_thresholds, n_max_dets), np.int64)
     n_true = np.zeros((n_classes, n_ranges, n_thresholds), np.int64)
-    inside = np.zeros((n_classes, n_ranges), np.int64)
     counted = np.zeros((n_classes, n_ranges, n_thresholds), np.int64)
-    for row in range(class_code.shape[0]):
-        kept = np.int64(is_evaluated[row] and score[row] >= score_threshold)
-        for a in range(n_ranges):
-            inside[class_code[row], a] += kept & ~np.int64(outside[row] >> np.uint16(a))
-    for code in range(n_classes):
-        for a in range(n_ranges):
-            counted[code, a, :] = inside[code, a]
+    # Rows by class and by the set of ranges they lie outside of: one count for each row, not one a range.
+    n_sets = 1 << min(n_ranges, _RANGES_TOGETHER)
+    for first in range(0, n_ranges, _RANGES_TOGETHER):
+        by_set = np.zeros((n_classes, n_sets), np.int64)
+        for row in range(class_code.shape[0]):
+            kept = np.int64(is_evaluated[row]) & np.int64(score[row] >= score_threshold)
+            by_set[class_code[row], (outside[row] >> np.uint16(first)) & np.uint16(n_sets - 1)] += kept
+        for code in range(n_classes):
+            for a in range(first, min(first + _RANGES_TOGETHER, n_ranges)):
+                for each in range(n_sets):
+                    if not (each >> (a - first)) & 1:
+                        counted[code, a, :] += by_set[code, each]
     for index in range(matched_row.shape[0]):
         row = matched_row[index]
         code = class_code[row]
