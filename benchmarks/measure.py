@@ -10,6 +10,7 @@ where they have an entry for arrays, JSON where they have none.
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import io
 import json
@@ -162,13 +163,8 @@ def emqa(folder: Path, metrics: str, *, committed: bool) -> Run:
     # A first evaluation of a hundredth of S loads what is loaded on first use.
     run_on(write("XS", folder.parent, with_json=False), "warm")
 
-    def run() -> list[float]:
-        try:
-            return run_on(folder, "measured")
-        finally:
-            shutil.rmtree(output)
-
-    return run
+    atexit.register(shutil.rmtree, output)
+    return lambda: run_on(folder, "measured")
 
 
 EVALUATORS: dict[str, Callable[[Path], Run]] = {

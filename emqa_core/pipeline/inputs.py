@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from emqa_core.ingest.parquet import ParquetSource, RowGroup
 from emqa_core.objects import Array
-from emqa_core.pipeline.rows import SortedRows, combined, frame_of_rows, sort_rows
+from emqa_core.pipeline.rows import combined, evaluation_order, frame_of_rows
 
 
 class RowSlice(Protocol):
@@ -30,13 +30,17 @@ class RowSlice(Protocol):
 
 @dataclass(frozen=True)
 class HeldSlice:
-    """Rows in memory, checked and sorted."""
+    """Checked rows in memory, in evaluation order once read.
+
+    rows (n,) int64: which rows of the table, None for all of them as they stand.
+    """
 
     table: pa.Table
+    rows: Array | None = None
     is_checked: bool = True
 
     def read(self) -> pa.Table:
-        return self.table
+        return self.table if self.rows is None else self.table.take(pa.array(self.rows))
 
 
 @dataclass(frozen=True)
@@ -111,29 +115,36 @@ class RowSource(Protocol):
 
 @dataclass(frozen=True)
 class HeldRows:
-    """Rows in memory in evaluation order."""
+    """Rows in memory as they came; each cut is put in evaluation order by itself.
 
-    rows: SortedRows
+    order (n,) int64: the rows in evaluation order, None where they stand so. frame_start (F + 1,) int64.
+    """
+
+    table: pa.Table
+    order: Array | None
+    frame_start: Array
 
     @classmethod
     def of(cls, table: pa.Table, frame_ids: pa.Array) -> HeldRows:
         """From checked rows, every one of a known frame."""
         frame = frame_of_rows(combined(table["frame_id"]), frame_ids)
-        return cls(sort_rows(table, frame, len(frame_ids)))
+        return cls(table, *evaluation_order(table, frame, len(frame_ids)))
 
     @property
     def n_rows(self) -> int:
-        return self.rows.table.num_rows
+        return self.table.num_rows
 
     def rows_per_frame(self) -> Array:
-        return np.diff(self.rows.frame_start).astype(np.float64)
+        return np.diff(self.frame_start).astype(np.float64)
 
     def cut(self, first: int, last: int) -> RowSlice:
-        start, end = int(self.rows.frame_start[first]), int(self.rows.frame_start[last])
-        return HeldSlice(self.rows.table.slice(start, end - start))
+        rows = slice(int(self.frame_start[first]), int(self.frame_start[last]))
+        if self.order is None:
+            return HeldSlice(self.table.slice(rows.start, rows.stop - rows.start))
+        return HeldSlice(self.table, self.order[rows])
 
     def column_types(self) -> pa.Schema:
-        return self.rows.table.schema
+        return self.table.schema
 
 
 @dataclass(frozen=True)

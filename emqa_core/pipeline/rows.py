@@ -107,18 +107,26 @@ class SortedRows:
     frame_start: Array
 
 
-def sort_rows(table: pa.Table, frame: Array, n_frames: int) -> SortedRows:
-    """Order rows by frame, then input_index. A table that is so already is not copied."""
+def evaluation_order(table: pa.Table, frame: Array, n_frames: int) -> tuple[Array | None, Array]:
+    """Rows by frame, then input_index, (n,) int64, None where they are so already; frame_start (F + 1,)."""
     input_index = combined(table["input_index"]).to_numpy(zero_copy_only=False)
     in_order, frame_start = _frame_starts(frame, input_index, n_frames)
-    if not in_order:
-        order = _order_by_frame(frame, n_frames)
-        in_order, frame_start = _frame_starts(frame[order], input_index[order], n_frames)
-        if not in_order:  # sources are mostly read in the order of input_index
-            order = np.lexsort((input_index, frame))
-            _, frame_start = _frame_starts(frame[order], input_index[order], n_frames)
-        table, frame = table.take(pa.array(order)), frame[order]
-    return SortedRows(table, frame, frame_start)
+    if in_order:
+        return None, frame_start
+    order = _order_by_frame(frame, n_frames)
+    in_order, frame_start = _frame_starts(frame[order], input_index[order], n_frames)
+    if not in_order:  # sources are mostly read in the order of input_index
+        order = np.lexsort((input_index, frame))
+        _, frame_start = _frame_starts(frame[order], input_index[order], n_frames)
+    return order, frame_start
+
+
+def sort_rows(table: pa.Table, frame: Array, n_frames: int) -> SortedRows:
+    """Order rows by frame, then input_index. A table that is so already is not copied."""
+    order, frame_start = evaluation_order(table, frame, n_frames)
+    if order is None:
+        return SortedRows(table, frame, frame_start)
+    return SortedRows(table.take(pa.array(order)), frame[order], frame_start)
 
 
 def frames_of(table: pa.Table, resampling_unit: str) -> Frames:

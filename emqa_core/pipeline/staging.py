@@ -28,5 +28,5 @@ def stage(rows: RowSlice, location: Location, run_id: str, name: str) -> RowSlic
     """Rows as a worker can read them."""
     if not isinstance(rows, HeldSlice):
         return rows
-    write_staged(location, run_id, name, rows.table)
+    write_staged(location, run_id, name, rows.read())
     return StagedSlice(location, run_id, name)

@@ -52,28 +52,30 @@ def _into_buckets(  # type: ignore[no-untyped-def]
     """Start of each bucket, keys and words of the evaluated rows; fields of `ScoreRuns`."""
     n_rows = class_code.shape[0]
     bits = score.view(np.uint64)
-    words = np.empty(n_rows, np.uint64)
-    start = np.zeros(N_BUCKETS + 1, np.int64)
-    for frame in range(frame_start.shape[0] - 1):
-        group = U64(frame_group[frame]) << U64(17)
-        for row in range(frame_start[frame], frame_start[frame + 1]):
-            words[row] = (U64(class_code[row]) << U64(32)) | group | (U64(outside[row]) << U64(1))
-            start[_bucket_of(_descending_key(bits[row])) + 1] += np.int64(is_evaluated[row])
+    match_of_row = np.full(n_rows, -1, np.int32)
     for match in range(matched_row.shape[0]):
-        words[matched_row[match]] = (U64(match) << U64(1)) | U64(1)
+        match_of_row[matched_row[match]] = match
+    start = np.zeros(N_BUCKETS + 1, np.int64)
+    for row in range(n_rows):
+        start[_bucket_of(_descending_key(bits[row])) + 1] += np.int64(is_evaluated[row])
     for bucket in range(N_BUCKETS):
         start[bucket + 1] += start[bucket]
     place_of = start.copy()
     out_keys = np.empty(start[N_BUCKETS], np.uint64)
     out_words = np.empty(start[N_BUCKETS], np.uint64)
-    for row in range(n_rows):
-        if is_evaluated[row]:
+    for frame in range(frame_start.shape[0] - 1):
+        group = U64(frame_group[frame]) << U64(17)
+        for row in range(frame_start[frame], frame_start[frame + 1]):
+            if not is_evaluated[row]:
+                continue
             key = _descending_key(bits[row])
             bucket = _bucket_of(key)
             place = place_of[bucket]
             place_of[bucket] = place + 1
             out_keys[place] = key
-            out_words[place] = words[row]
+            unmatched = (U64(class_code[row]) << U64(32)) | group | (U64(outside[row]) << U64(1))
+            match = match_of_row[row]
+            out_words[place] = unmatched if match < 0 else (U64(match) << U64(1)) | U64(1)
     return start, out_keys, out_words
 
 
