@@ -246,8 +246,8 @@ def _match(  # type: ignore[no-untyped-def]
                 n_matched += 1
 
     return (
-        is_evaluated, outside, matched_row[:n_matched].copy(), matched_rank[:n_matched].copy(),
-        true_positive[:n_matched].copy(), matched_ignored[:n_matched].copy(), label_ignored, found,
+        is_evaluated, outside, matched_row[:n_matched], matched_rank[:n_matched],
+        true_positive[:n_matched], matched_ignored[:n_matched], label_ignored, found,
         label_of_prediction, iou_of_prediction, prediction_of_label, iou_of_label,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -73,6 +74,7 @@ class Matches:
     iou_duplicate: Array | None = None
     iou_max: Array | None = None
 
+    @cached_property
     def true_positive_bits(self) -> Array:
         """True positives at each threshold in area range `all`, whatever the score, (P,) uint64."""
         bits = np.zeros(len(self.outside), np.uint64)
@@ -86,7 +88,7 @@ class Matches:
         every = options.every_threshold
         ignored = np.zeros(len(self.outside), np.uint64)
         ignored[self.matched_row] = self.matched_ignored[:, 0]
-        right = self.true_positive_bits()
+        right = self.true_positive_bits
         # An unmatched prediction outside the range is ignored; for `all` that is an area above 1e10 px².
         outside = self.outside & np.uint16(1)
         if outside.any():
@@ -97,7 +99,7 @@ class Matches:
         ):
             left_out = ~self.is_evaluated | (predictions.score < options.score_threshold)
             ignored[left_out] = every
-            right[left_out] = 0
+            right = np.where(left_out, np.uint64(0), right)
         return OutcomeRows(
             predictions.frame_start, frame_group, predictions.class_code, right, ignored, predictions.key_hash
         )

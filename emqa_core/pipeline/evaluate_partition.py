@@ -298,10 +298,7 @@ def _count(
         len(options.iou_thresholds),
         options.score_threshold,
     )
-    together = [
-        cooccurrence(rows.frame_start, rows.class_code, rows.counts_at(options.chosen), n_classes)
-        for rows in (outcomes, label_outcomes)
-    ]
+    together = [cooccurrence(rows, options.chosen, n_classes) for rows in (outcomes, label_outcomes)]
     return ClassCounts(n_positive, n_positive_group, by_rank, n_prediction, n_true, n_frames, *together)
 
 

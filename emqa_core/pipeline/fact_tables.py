@@ -72,10 +72,19 @@ def _bits(words: Array, thresholds: Array, name_of: Callable[[float], str]) -> d
     }
 
 
+@njit(types.int32[::1](READ_U64, READ_U64, types.int64), cache=True)
+def _outcome_codes(right, ignored, chosen):  # type: ignore[no-untyped-def]
+    codes = np.empty(right.shape[0], np.int32)
+    shift = np.uint64(chosen)
+    for row in range(right.shape[0]):
+        is_right = np.int32((right[row] >> shift) & np.uint64(1))
+        codes[row] = 1 - is_right + np.int32((ignored[row] >> shift) & np.uint64(1))
+    return codes
+
+
 def _outcome(rows: OutcomeRows, chosen: int, names: pa.Array) -> pa.Array:
-    right = (rows.right >> np.uint64(chosen)).astype(np.int8) & np.int8(1)
-    ignored = (rows.ignored >> np.uint64(chosen)).astype(np.int8) & np.int8(1)
-    return pa.DictionaryArray.from_arrays(pa.array((1 - right + ignored).astype(np.int32)), names)
+    """names: of right, wrong and ignored rows."""
+    return pa.DictionaryArray.from_arrays(_outcome_codes(rows.right, rows.ignored, chosen), names)
 
 
 def _nullable(values: Array) -> pa.Array:
@@ -93,7 +102,7 @@ def _object_columns(
     code = pa.array(class_code)
     return {
         "frame_id": pa.DictionaryArray.from_arrays(frame, id_text(combined(frames["frame_id"]))),
-        "frame_order": pa.array(order[rows.frame]),
+        "frame_order": pa.array(np.repeat(order, np.diff(rows.frame_start))),
         "input_index": combined(table["input_index"]),
         "class_id": pa.DictionaryArray.from_arrays(code, pa.array(classes.ids, pa.string())),
         "class_name": pa.DictionaryArray.from_arrays(code, pa.array(classes.names, pa.string())),
@@ -129,7 +138,7 @@ def prediction_table(
         if matches.iou_duplicate is None
         else pa.array(matches.iou_duplicate),
         "label_id": take_ids(label_ids, matches.label_of_prediction),
-        **_bits(matches.true_positive_bits(), options.iou_thresholds, schema.true_positive_column),
+        **_bits(matches.true_positive_bits, options.iou_thresholds, schema.true_positive_column),
         **metrics,
     }
     return _ordered(schema.PREDICTION, columns)

@@ -8,8 +8,17 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numba import njit, types
 
-from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64, READ_U8, READ_U16, READ_U64_2D
-from emqa_core.objects import Array
+from emqa_core.kernel_types import (
+    READ_BOOL,
+    READ_F64,
+    READ_I32,
+    READ_I64,
+    READ_U8,
+    READ_U16,
+    READ_U64,
+    READ_U64_2D,
+)
+from emqa_core.objects import Array, OutcomeRows
 
 _RANGES_TOGETHER = 4
 
@@ -105,15 +114,15 @@ class ClassCounts:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-@njit(types.int64[:, ::1](READ_I64, READ_I32, READ_BOOL, types.int64), cache=True)
-def _cooccurrence(frame_start, class_code, counts, n_classes):  # type: ignore[no-untyped-def]
+@njit(types.int64[:, ::1](READ_I64, READ_I32, READ_U64, types.int64, types.int64), cache=True)
+def _cooccurrence(frame_start, class_code, ignored, chosen, n_classes):  # type: ignore[no-untyped-def]
     total = np.zeros((n_classes, n_classes), np.int64)
     n_rows = np.zeros(n_classes, np.int64)
     present = np.empty(n_classes, np.int64)
     for frame in range(frame_start.shape[0] - 1):
         n_present = 0
         for row in range(frame_start[frame], frame_start[frame + 1]):
-            if counts[row]:
+            if not (ignored[row] >> np.uint64(chosen)) & np.uint64(1):
                 code = class_code[row]
                 if n_rows[code] == 0:
                     present[n_present] = code
@@ -134,12 +143,9 @@ def _cooccurrence(frame_start, class_code, counts, n_classes):  # type: ignore[n
     return total
 
 
-def cooccurrence(frame_start: Array, class_code: Array, counts: Array, n_classes: int) -> Array:
-    """Σ over frames of n_class · n_other of the rows that count, (K, K) int64.
-
-    frame_start (F + 1,) int64, class_code (n,) int32, counts (n,) bool.
-    """
-    return np.asarray(_cooccurrence(frame_start, class_code, counts, n_classes))
+def cooccurrence(rows: OutcomeRows, chosen: int, n_classes: int) -> Array:
+    """Σ over frames of n_class · n_other of the rows that count at a threshold, (K, K) int64."""
+    return np.asarray(_cooccurrence(rows.frame_start, rows.class_code, rows.ignored, chosen, n_classes))
 
 
 def count_predictions(

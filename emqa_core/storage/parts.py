@@ -35,6 +35,7 @@ _SKIP_COLUMNS = ("frame_order", "score")
 # store (ids: 12 ns a row for 5 bytes; scores: 3 ns for 1 byte).
 _ENCODINGS = {pa.int64(): "DELTA_BINARY_PACKED"}
 _REPEATED = "frame_order"
+_OF_THE_RUN = ("run_date",)  # the same in all rows of a part
 # Engines read row groups in parallel; smaller ones cost nothing measurable to write.
 _ROW_GROUP_ROWS = 131_072
 # One request for the whole file costs less than three for its end, its footer and its columns.
@@ -79,7 +80,11 @@ def write_part(location: Location, table_name: str, run_id: str, part_name: str,
     table = _as_stored(table_name, table)
     options = {
         "compression": {name: "lz4" if name == _REPEATED else "none" for name in table.schema.names},
-        "use_dictionary": [field.name for field in in_memory if pa.types.is_dictionary(field.type)],
+        "use_dictionary": [
+            field.name
+            for field in in_memory
+            if pa.types.is_dictionary(field.type) or field.name in _OF_THE_RUN
+        ],
         "column_encoding": {
             field.name: _ENCODINGS[field.type]
             for field in table.schema
