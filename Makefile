@@ -40,9 +40,10 @@ demo: setup demo-data/predictions.json ## make a data set, run the nightly flow 
 demo-data/predictions.json: $(wildcard emqa_core/demo/*.py) | setup
 	$(BIN)/emqa demo --folder demo-data > /dev/null
 
+# Two processes, each with whole files, so that what a file starts (a store, a server) is started once.
 .PHONY: test
 test: setup ## every test, the quick ones first
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: setup ## style, types, import contract, generated files

@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,11 @@ import pytest
 from emqa_core.errors import SchemaError, StorageError
 from emqa_core.schema import TABLES
 from emqa_core.storage.commit import commit_run, is_committed, remove_unfinished
-from emqa_core.storage.delta import file_sizes, open_table, run_files, table_schema
+from emqa_core.storage.delta import commit_table, file_sizes, open_table, run_files, table_schema
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import read_arrays, write_arrays, write_part
 from emqa_core.storage.runs import Run, list_runs, read_run
+from emqa_core.storage.stored_columns import stored_schema
 from tests.data import ROOT
 from tests.storage_program import DEATHS
 from tests.storage_rows import SIZES, declared_rows, run_row, store_run, write_run_parts
@@ -203,6 +206,27 @@ def test_a_commit_killed_between_tables_may_be_repeated_as_it_is(output: Locatio
     assert run_program(str(output), "r1", "--die-at", "between-tables").returncode == -signal.SIGKILL
     store_run(output, "r1", metric_r1=pa.array(np.arange(7, dtype=np.float32)))
     assert rows_of_all_runs(output) == {name: n_rows for name, n_rows in ROWS.items() if n_rows}
+
+
+def test_runs_that_create_a_table_at_once_all_keep_rows_and_columns(output: Location) -> None:
+    runs = [f"r{number}" for number in range(4)]
+    barrier = threading.Barrier(len(runs))
+
+    def create(run_id: str) -> None:
+        rows = declared_rows("prediction", 3, run_id, **{f"metric_{run_id}": pa.array([1.0, 2.0, 3.0])})
+        part = write_part(output, "prediction", run_id, "p", rows)
+        barrier.wait()  # none of them has seen a table
+        schema = stored_schema("prediction", rows.schema)
+        commit_table(output, "prediction", run_id, [part], schema, None)
+
+    with ThreadPoolExecutor(len(runs)) as threads:
+        list(threads.map(create, runs))
+    table = open_table(output, "prediction")
+    assert table is not None
+    found = table.to_pyarrow_table()
+    assert sorted(found["run_id"].to_pylist()) == sorted(runs * 3)
+    for run_id in runs:
+        assert found[f"metric_{run_id}"].null_count == 3 * (len(runs) - 1)
 
 
 @pytest.mark.slow
