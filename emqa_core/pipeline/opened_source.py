@@ -17,7 +17,7 @@ from emqa_core.ingest.quarantine import check_quarantine_share, combine_quaranti
 from emqa_core.ingest.validate import validate_labels, validate_predictions
 from emqa_core.pipeline.inputs import HeldRows, ParquetRows, RowSource, UnclusteredRows
 
-_HELD_FACTOR = 3  # rows held, the copy that sorting makes, and the arrays made from them
+_HELD_FACTOR = 3  # rows as they were read, a partition's share of them in order, and the arrays made from it
 
 _VALIDATE = {"label": validate_labels, "prediction": validate_predictions}
 
