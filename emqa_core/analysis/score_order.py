@@ -70,8 +70,11 @@ def sorted_buckets(parts: Sequence[ScoreRuns]) -> Iterator[tuple[Array, Array]]:
     """Keys and words of the rows of all parts, a bucket at a time, highest scores first.
 
     parts: score runs of the same classes in partition order; the words number their matches on from part
-    to part. Both arrays (n,) uint64 hold until the next bucket.
+    to part. Both arrays (n,) uint64 hold until the next bucket. Raises ValueError for 2**32 rows or more,
+    beyond which those who count them would overflow.
     """
+    if sum(len(part) for part in parts) >> 32:
+        raise ValueError("a reducer takes less than 2**32 rows: use more shards of classes")
     starts = np.stack([part.bucket_start for part in parts])
     first_match = np.cumsum([0, *(len(part.matched) for part in parts)])
     most = int(np.diff(starts, axis=1).sum(axis=0).max(initial=0))
