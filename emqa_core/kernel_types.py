@@ -10,12 +10,10 @@ from numba import types
 
 READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
 READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
-READ_I16 = types.Array(types.int16, 1, "C", readonly=True)
 READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
 READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
 READ_U32 = types.Array(types.uint32, 1, "C", readonly=True)
 READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
-READ_F32 = types.Array(types.float32, 1, "C", readonly=True)
 READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
 READ_BOOL = types.Array(types.boolean, 1, "C", readonly=True)
 READ_I64_2D = types.Array(types.int64, 2, "C", readonly=True)

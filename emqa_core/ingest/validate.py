@@ -55,16 +55,14 @@ def _validate(
     faults = [fault for check in checks for fault in check(table, known_frames)]
     if table[OBJECT_ID[kind]].null_count and kind != "frame":
         faults.append(_null_fault(table, OBJECT_ID[kind], quarantine.OBJECT_ID_MISSING))
-    repeated = _repeated_rows(table, kind, None) if not faults else np.empty(0, np.int64)
-    if not faults and not len(repeated):
-        return table, quarantine.empty_quarantine()
     good = np.ones(n, bool)
     bad: list[pa.Table] = []
     for reason, column, mask in faults:  # a row is listed with its first fault
         bad.append(_quarantine_rows(table, kind, reason, column, np.flatnonzero(mask & good)))
         good &= ~mask
-    if faults:
-        repeated = _repeated_rows(table, kind, np.flatnonzero(good))
+    repeated = _repeated_rows(table, kind, np.flatnonzero(good) if faults else None)
+    if not faults and not len(repeated):
+        return table, quarantine.empty_quarantine()
     good[repeated] = False
     bad.append(_quarantine_rows(table, kind, quarantine.DUPLICATE_ID, OBJECT_ID[kind], repeated))
     return table.filter(pa.array(good)), quarantine.combine_quarantine(bad).sort_by("row")
