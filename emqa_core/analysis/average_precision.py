@@ -13,7 +13,7 @@ from numba import njit, types
 
 from emqa_core.analysis.best_threshold import scan_f1
 from emqa_core.analysis.ranked_matches import RankedMatches
-from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I64, READ_I64_2D, READ_U32_2D, READ_U64_2D
+from emqa_core.kernel_types import READ_F64, READ_I64, READ_I64_2D, READ_U32_2D, READ_U64_2D
 from emqa_core.objects import Array
 
 U64 = np.uint64
@@ -44,13 +44,13 @@ def _needed(recall_points, n_labels):  # type: ignore[no-untyped-def]
             types.float64[:, :, :, ::1],
         )
     )(
-        READ_I64, READ_F64, READ_BOOL, READ_U64_2D, READ_U64_2D, READ_U32_2D, READ_U32_2D, READ_U32_2D,
+        READ_I64, READ_F64, READ_U64_2D, READ_U64_2D, READ_U32_2D, READ_U32_2D, READ_U32_2D,
         READ_F64, READ_I64_2D, types.int64, READ_F64, READ_F64,
     ),
     cache=True,
 )  # fmt: skip
 def _accumulate(  # type: ignore[no-untyped-def]
-    class_start, match_score, ends_tie, right_bits, not_false_bits, before, through_tie, n_rows,
+    class_start, match_score, right_bits, not_false_bits, before, through_tie, n_rows,
     highest_score, n_positive, n_thresholds, recall_points, voc_points,
 ):  # fmt: skip
     n_classes, n_ranges = n_positive.shape
@@ -74,7 +74,6 @@ def _accumulate(  # type: ignore[no-untyped-def]
     rows_before = np.empty(most, np.uint32)
     rows_through_tie = np.empty(most, np.uint32)
     place_of = np.empty(most, np.int64)
-    is_last = np.empty(most, np.bool_)  # of its tie
     # At each true positive of a threshold: the false positives so far, and its place.
     false_at = np.empty(most, np.int64)
     place_at = np.empty(most, np.int64)
@@ -87,23 +86,17 @@ def _accumulate(  # type: ignore[no-untyped-def]
             needed = _needed(recall_points, n_labels) if n_labels > 0 else no_points
             voc_needed = _needed(voc_points, n_labels) if n_labels > 0 else no_points
             n_counted = 0
-            n_before_tie = 0
             for place in range(class_start[code], class_start[code + 1]):
                 right[n_counted] = right_bits[place, a]
                 not_false[n_counted] = not_false_bits[place, a]
                 rows_before[n_counted] = before[place, a]
                 rows_through_tie[n_counted] = through_tie[place, a]
                 place_of[n_counted] = place
-                is_last[n_counted] = False
                 if right[n_counted] | not_false[n_counted]:
                     n_counted += 1
-                if ends_tie[place]:
-                    if n_counted > n_before_tie:
-                        is_last[n_counted - 1] = True
-                    n_before_tie = n_counted
             for t in range(n_thresholds):
                 tp, left_out, best_tp, best_kept, best_index = scan_f1(
-                    right, not_false, rows_through_tie, is_last, n_counted, t, n_labels, 0, 0, 0, 0, 0
+                    right, not_false, rows_through_tie, n_counted, t, n_labels, 0, 0, 0, 0, 0
                 )
                 n_true[code, t, a] = tp
                 n_false[code, t, a] = np.int64(n_rows[code, a]) - left_out
@@ -175,7 +168,7 @@ class ClassCurves:
         """Curves of the classes; n_positive (K, A) int64: labels that count in each area range."""
         return cls(
             *_accumulate(
-                ranked.class_start, ranked.score, ranked.ends_tie, ranked.right, ranked.not_false,
+                ranked.class_start, ranked.score, ranked.right, ranked.not_false,
                 ranked.before, ranked.through_tie, ranked.n_rows, ranked.highest_score(),
                 np.ascontiguousarray(n_positive, np.int64), n_thresholds, RECALL_POINTS,
                 VOC07_RECALL_POINTS,

@@ -1,6 +1,7 @@
 """The score threshold of the highest F1, found in one walk over matched rows in score order.
 
-F1 falls from one matched row to the next, so it is read at the ends of their ties alone.
+F1 falls from one matched row to the next, so it is read at matched rows alone, with all rows of their score
+kept. Within a tie it only grows, match by match: the last one decides, and nobody need know which that is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
-from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I64, READ_U16, READ_U32, READ_U64, READ_U64_2D
+from emqa_core.kernel_types import READ_F64, READ_I64, READ_U16, READ_U32, READ_U64, READ_U64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import Matched
 
@@ -19,19 +20,19 @@ U32, U64 = np.uint32, np.uint64
 
 @njit(
     types.UniTuple(types.int64, 5)(
-        READ_U64, READ_U64, READ_U32, READ_BOOL, types.int64, types.int64, types.int64,
+        READ_U64, READ_U64, READ_U32, types.int64, types.int64, types.int64,
         types.int64, types.int64, types.int64, types.int64, types.int64,
     ),
     cache=True,
 )  # fmt: skip
 def scan_f1(  # type: ignore[no-untyped-def]
-    right, not_false, through_tie, is_last, n_counted, t, n_labels,
+    right, not_false, through_tie, n_counted, t, n_labels,
     tp, left_out, best_tp, best_kept, best_index,
 ):  # fmt: skip
     """Go on with the matches of a class that count in an area range, at threshold t.
 
     right, not_false (n_counted,) words as in `RankedMatches`; through_tie: its rows up to the end of the
-    match's tie; is_last: whether the next one has another score. tp: true positives so far; left_out: rows
+    match's tie. tp: true positives so far; left_out: rows
     so far that are no false positives. Returns these, and true positives, rows kept and index at the best
     threshold, the higher one on ties.
     """
@@ -42,7 +43,7 @@ def scan_f1(  # type: ignore[no-untyped-def]
         kept = tp + np.int64(through_tie[index]) - left_out
         # F1 = 2 TP / (rows kept + labels), compared without a division. Chosen without a branch: until the
         # best one is reached, each true positive is better, and they come as they like.
-        is_better = is_last[index] & (tp * (best_kept + n_labels) > best_tp * (kept + n_labels))
+        is_better = tp * (best_kept + n_labels) > best_tp * (kept + n_labels)
         best_tp = tp if is_better else best_tp
         best_kept = kept if is_better else best_kept
         best_index = index if is_better else best_index
@@ -67,7 +68,6 @@ def _take(  # type: ignore[no-untyped-def]
     for row in range(n_keys):
         n_matches += np.int64(words[row] & U64(1))  # type: ignore[assignment]
     match = np.empty(n_matches, np.int64)
-    is_last = np.zeros(n_matches, np.bool_)
     through_tie = np.empty((n_ranges, n_matches), np.uint32)
     n_found = 0
     tie_begin = 0
@@ -82,7 +82,6 @@ def _take(  # type: ignore[no-untyped-def]
         for a in range(n_ranges):
             n_rows[a] += U32(1) - ((outside >> U32(a)) & U32(1))
         if tie_begin < n_found and (row + 1 == n_keys or keys[row + 1] != keys[row]):
-            is_last[n_found - 1] = True
             for found in range(tie_begin, n_found):
                 for a in range(n_ranges):
                     through_tie[a, found] = n_rows[a]
@@ -97,7 +96,7 @@ def _take(  # type: ignore[no-untyped-def]
             not_false[index] = U64(0) if is_outside else right[index] | matched_ignored[number, a]
         for t in range(n_thresholds):
             tp[t, a], left_out[t, a], best_tp[t, a], best_kept[t, a], index = scan_f1(
-                right, not_false, through_tie[a], is_last, n_matches, t, n_positive[a],
+                right, not_false, through_tie[a], n_matches, t, n_positive[a],
                 tp[t, a], left_out[t, a], best_tp[t, a], best_kept[t, a], -1,
             )  # fmt: skip
             if index >= 0:

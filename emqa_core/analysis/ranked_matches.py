@@ -20,7 +20,7 @@ U32, U64 = np.uint32, np.uint64
 @njit(
     types.void(
         READ_U64, READ_U64, READ_I32, READ_U16, READ_F64, READ_U64_2D, READ_U64_2D,
-        types.int64[::1], types.float64[::1], types.boolean[::1], types.uint64[:, ::1],
+        types.int64[::1], types.float64[::1], types.uint64[:, ::1],
         types.uint64[:, ::1], types.uint32[:, ::1], types.uint32[:, ::1], types.uint32[:, ::1],
         types.uint64[::1], types.int64[::1], types.int32[::1],
     ),
@@ -28,7 +28,7 @@ U32, U64 = np.uint32, np.uint64
 )  # fmt: skip
 def _walk(  # type: ignore[no-untyped-def]
     keys, words, match_class, match_outside, match_score, true_positive, matched_ignored,
-    end, score, ends_tie, right, not_false, before, through_tie, n_rows, first_key, in_tie, class_in_tie,
+    end, score, right, not_false, before, through_tie, n_rows, first_key, in_tie, class_in_tie,
 ):  # fmt: skip
     """Go on with a bucket's rows; the arrays of the second line are those of `RankedMatches`."""
     n_ranges = n_rows.shape[1]
@@ -63,7 +63,6 @@ def _walk(  # type: ignore[no-untyped-def]
             for index in range(n_in_tie):
                 place = in_tie[index]
                 code = np.int64(class_in_tie[index])
-                ends_tie[place] = place + 1 == end[code]
                 for a in range(n_ranges):
                     through_tie[place, a] = n_rows[code, a]
             n_in_tie = 0
@@ -74,7 +73,7 @@ class RankedMatches:
     """m matched rows of K classes, class after class, in score order within a class.
 
     class_start (K + 1,) int64: class c owns class_start[c]:class_start[c + 1]. score (m,) float64.
-    ends_tie (m,) bool: whether the class's next match has another score. right, not_false (m, A) uint64:
+    right, not_false (m, A) uint64:
     at which thresholds it is a true positive, and at which it counts in the area range but as no false
     positive. before, through_tie (m, A) uint32: the class's rows inside the area range that stand before
     the match, and up to the end of its tie, matched rows too. n_rows (K, A) uint32: all of them. first_key
@@ -86,7 +85,6 @@ class RankedMatches:
     matched: Matched
     class_start: Array
     score: Array
-    ends_tie: Array
     right: Array
     not_false: Array
     before: Array
@@ -107,7 +105,6 @@ class RankedMatches:
             matched,
             class_start,
             np.empty(n_matches, np.float64),
-            np.empty(n_matches, np.bool_),
             np.empty((n_matches, n_ranges), np.uint64),
             np.empty((n_matches, n_ranges), np.uint64),
             np.empty((n_matches, n_ranges), np.uint32),
@@ -124,7 +121,7 @@ class RankedMatches:
         matched = self.matched
         _walk(
             keys, words, matched.class_code, matched.outside, matched.score, matched.true_positive,
-            matched.matched_ignored, self._end, self.score, self.ends_tie, self.right, self.not_false,
+            matched.matched_ignored, self._end, self.score, self.right, self.not_false,
             self.before, self.through_tie, self.n_rows, self.first_key, self._in_tie, self._class_in_tie,
         )  # fmt: skip
 
