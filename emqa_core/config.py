@@ -11,6 +11,7 @@ import datetime
 import difflib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -223,7 +224,7 @@ class EvaluationConfig(_Section):
             raise ValueError("model names are 1 to 100 characters without /")
         return self
 
-    @property
+    @cached_property
     def evaluated_iou_thresholds(self) -> tuple[float, ...]:
         """`iou_thresholds` and the chosen one, ascending; the chosen one once, as the list writes it."""
         values = list(self.iou_thresholds)
@@ -231,7 +232,7 @@ class EvaluationConfig(_Section):
             values.append(self.iou_threshold)
         return tuple(sorted(values))
 
-    @property
+    @cached_property
     def chosen_threshold_index(self) -> int:
         """Index of the chosen IoU threshold in `evaluated_iou_thresholds`."""
         suffixes = [threshold_suffix(v) for v in self.evaluated_iou_thresholds]

@@ -7,7 +7,6 @@ tables may carry them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,9 +52,18 @@ class TableSchema:
     def by_name(self) -> dict[str, Column]:
         return {column.name: column for column in self.columns}
 
-    def arrow(self, extra: Iterable[Column] = ()) -> pa.Schema:
-        """The Arrow schema, common columns first, then declared, then `extra`."""
-        return pa.schema([column.field for column in (*COMMON, *self.columns, *extra)])
+    @cached_property
+    def own(self) -> pa.Schema:
+        """The Arrow schema without the common columns."""
+        return pa.schema([column.field for column in self.columns])
+
+    @cached_property
+    def _complete(self) -> pa.Schema:
+        return pa.schema([column.field for column in (*COMMON, *self.columns)])
+
+    def arrow(self) -> pa.Schema:
+        """The Arrow schema, common columns first."""
+        return self._complete
 
 
 def _c(name: str, type_: pa.DataType, meaning: str, unit: str = "", nullable: bool = False) -> Column:

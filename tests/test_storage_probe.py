@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import ipaddress
 import os
 import socket
@@ -41,6 +42,17 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
             probe_location(Location.of(place))
         assert str(tmp_path / "taken") in str(caught.value)
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # as vfat answers
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StorageError, match="hard links") as caught:
+        probe_location(Location.of(tmp_path))
+    assert str(tmp_path) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def table_of(table: schema.TableSchema, rows: list[dict[str, object]]) -> pa.Tab
             arrays.append(pa.array(cleaned, pa.string()).dictionary_encode())
         else:
             arrays.append(pa.array(cleaned, column.type))
-    return pa.table(arrays, schema=pa.schema([column.field for column in table.columns]))
+    return pa.table(arrays, schema=table.own)
 
 
 def class_performance_table(performance: ClassPerformance) -> pa.Table:
@@ -185,16 +185,16 @@ def class_performance_table(performance: ClassPerformance) -> pa.Table:
         "macro_f1": at_thresholds(macro[2]),
     }
     table = schema.CLASS_PERFORMANCE
-    return pa.table(
-        [columns[column.name] for column in table.columns],
-        schema=pa.schema([column.field for column in table.columns]),
-    )
+    return pa.table([columns[column.name] for column in table.columns], schema=table.own)
 
 
 def _intervals(performance: ClassPerformance, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """Low, high and reason of the intervals of AP; those of area range `all` only are estimated."""
     low, high = np.full(shape, np.nan), np.full(shape, np.nan)
     reason = np.full(shape, "area_range", object)
+    if performance.replicates is None:
+        reason[:, 0] = performance.interval([], None).reason
+        return low, high, reason
     n_thresholds = shape[2] - 1
     for scope in range(shape[0]):
         for t in range(shape[2]):
@@ -249,7 +249,7 @@ def precision_recall_table(performance: ClassPerformance) -> pa.Table:
             pa.array(precision.ravel()),
             pa.array(score.ravel()),
         ],
-        schema=pa.schema([column.field for column in schema.PRECISION_RECALL.columns]),
+        schema=schema.PRECISION_RECALL.own,
     )
 
 
@@ -277,5 +277,5 @@ def class_cooccurrence_table(performance: ClassPerformance) -> pa.Table:
             pa.DictionaryArray.from_arrays(other, names),
             pa.array(np.concatenate(products).astype(np.int64)),
         ],
-        schema=pa.schema([column.field for column in schema.CLASS_COOCCURRENCE.columns]),
+        schema=schema.CLASS_COOCCURRENCE.own,
     )

@@ -249,18 +249,13 @@ def _nullable(values: Array) -> pa.Array:
     return pa.array(values, pa.float64(), mask=np.isnan(values))
 
 
-def _arrow_schema(table: schema.TableSchema) -> pa.Schema:
-    return pa.schema([column.field for column in table.columns])
-
-
 def _table(table: schema.TableSchema, columns: Mapping[str, object]) -> pa.Table:
-    fields = _arrow_schema(table)
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
-        for field, column in ((field, columns[field.name]) for field in fields)
+        for field, column in ((field, columns[field.name]) for field in table.own)
     ]
-    return pa.Table.from_arrays(arrays, schema=fields)
+    return pa.Table.from_arrays(arrays, schema=table.own)
 
 
 def _concat(table: schema.TableSchema, tables: Sequence[pa.Table]) -> pa.Table:
-    return pa.concat_tables([_arrow_schema(table).empty_table(), *tables]).unify_dictionaries()
+    return pa.concat_tables([table.own.empty_table(), *tables]).unify_dictionaries()

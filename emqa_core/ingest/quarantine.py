@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import pyarrow as pa
 
@@ -29,7 +30,7 @@ UNKNOWN_CLASS = "unknown_class"
 UNKNOWN_FRAME = "unknown_frame"
 WRONG_TYPE = "wrong_type"
 
-SCHEMA = pa.schema([column.field for column in schema.QUARANTINE.columns])
+SCHEMA = schema.QUARANTINE.own
 _GEOMETRY = {"box", "x_px", "y_px", "width_px", "height_px"}
 _VALUE_LENGTH = 200
 
@@ -95,6 +96,7 @@ def shown(value: object) -> str | None:
     return text if len(text) <= _VALUE_LENGTH else text[: _VALUE_LENGTH - 3] + "..."
 
 
+@cache
 def empty_quarantine() -> pa.Table:
     """A quarantine table without rows."""
     return SCHEMA.empty_table()

@@ -20,12 +20,12 @@ from emqa_core.matching.best_iou import match_best_iou
 from emqa_core.matching.coco import match_coco
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, Frames, Labels, OutcomeRows, Predictions
-from emqa_core.pipeline.arrow_memory import reused_memory
 from emqa_core.pipeline.class_curves import write_runs
 from emqa_core.pipeline.fact_tables import RunIdentity, frame_table, label_table, prediction_table
 from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
 from emqa_core.pipeline.metric_rows import MeasuredRows, SampleState, leave_rows, sample_state
+from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.rows import (
     SortedRows,
     bool_array,

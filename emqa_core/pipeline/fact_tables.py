@@ -43,7 +43,8 @@ class RunIdentity:
     def complete(self, table: pa.Table) -> pa.Table:
         """A table with the common columns in front of its own."""
         common = self.common_columns(table.num_rows)
-        return pa.table({**common, **{name: table[name] for name in table.column_names}})
+        names = [*common, *table.schema.names]
+        return pa.Table.from_arrays([*common.values(), *table.columns], names=names)
 
 
 @njit(types.uint8[:, ::1](READ_U64, types.int64), cache=True)

@@ -25,9 +25,9 @@ from emqa_core.ingest.source import (
     read_labels,
     read_predictions,
 )
-from emqa_core.pipeline.arrow_memory import reused_memory
 from emqa_core.pipeline.inputs import RowSource
 from emqa_core.pipeline.opened_source import OpenedSource
+from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.rows import combined
 from emqa_core.quality.registry import Level
 from emqa_core.storage.location import FileAccess

@@ -19,7 +19,6 @@ from emqa_core import schema
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
-from emqa_core.pipeline.arrow_memory import reused_memory
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
 from emqa_core.pipeline.evaluate_partition import PartitionState, evaluate_partition
 from emqa_core.pipeline.execute import Executor
@@ -41,6 +40,7 @@ from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.partition_tasks import partition_tasks, scratch_of, shards_of
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
+from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.storage.commit import commit_run, remove_unfinished
 from emqa_core.storage.parts import Part, write_part

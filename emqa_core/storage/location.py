@@ -136,8 +136,10 @@ class Location:
             raise
 
     def exists(self) -> bool:
-        """Whether a file is there, or a folder that holds something."""
+        """Whether a file is there, or a folder that holds something; locally any folder."""
         with explain_errors(self):
+            if self.store == "file":
+                return Path(self.path).exists()
             return bool(self._files.exists(self.path))
 
     def remove(self) -> None:
@@ -155,6 +157,8 @@ class Location:
     def sizes(self) -> dict[str, int]:
         """Bytes of all files beneath by URL, in path order."""
         with explain_errors(self):
+            if self.store == "file" and (file := Path(self.path)).is_file():
+                return {self.url: file.stat().st_size}
             try:
                 found = self._files.find(self.path, detail=True)
             except FileNotFoundError:
@@ -169,6 +173,8 @@ class Location:
     def size(self) -> int:
         """Bytes of the file."""
         with explain_errors(self):
+            if self.store == "file":
+                return Path(self.path).stat().st_size
             return int(self._files.size(self.path))
 
     def etag_or_none(self) -> str | None:

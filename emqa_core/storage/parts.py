@@ -202,14 +202,15 @@ def _plain(name: str) -> str:
 
 
 def _as_stored(table_name: str, table: pa.Table) -> pa.Table:
-    fields = []
-    for field in table.schema:
-        if not pa.types.is_dictionary(field.type):
-            field = field.with_type(stored_type(table_name, field.name, field.type))
+    fields, columns = [], []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        stored = field.type
+        if not pa.types.is_dictionary(stored):
+            stored = stored_type(table_name, field.name, stored)
         # What is never null in a file need not say so for each row: a fifth of what flags cost.
-        fields.append(field.with_nullable(table[field.name].null_count > 0))
-    schema = pa.schema(fields)
-    return table if schema == table.schema else table.cast(schema)
+        fields.append(pa.field(field.name, stored, column.null_count > 0))
+        columns.append(column if stored == field.type else column.cast(stored))
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _read_columns(reader: pq.ParquetFile, schema: pa.Schema, keep_absent: bool) -> pa.Table:

@@ -98,28 +98,32 @@ def check_columns(table_name: str, table: pa.Table) -> pa.Table:
     not foreseen.
     """
     declared = TABLES[table_name]
+    present = {field.name: (field, column) for field, column in zip(table.schema, table.columns, strict=True)}
+    present.pop(RUN_ID.name, None)
     fields: list[pa.Field] = []
+    columns: list[pa.ChunkedArray] = []
     for field in declared.arrow():
         if field.name == RUN_ID.name:
             continue
-        if field.name not in table.column_names:
+        if field.name not in present:
             raise _mismatch(table_name, field.name, f"a column of type {field.type}", "none")
-        found = table.schema.field(field.name).type
-        if found != field.type and found != stored_type(table_name, field.name, field.type):
-            raise _mismatch(table_name, field.name, field.type, found)
-        if not field.nullable and table[field.name].null_count:
-            raise _mismatch(table_name, field.name, "no nulls", f"{table[field.name].null_count} nulls")
-        fields.append(field.with_type(found))
-    known = {field.name for field in fields} | {RUN_ID.name}
-    further = [field for field in table.schema if field.name not in known]
+        own, column = present.pop(field.name)
+        if own.type != field.type and own.type != stored_type(table_name, field.name, field.type):
+            raise _mismatch(table_name, field.name, field.type, own.type)
+        if not field.nullable and column.null_count:
+            raise _mismatch(table_name, field.name, "no nulls", f"{column.null_count} nulls")
+        fields.append(field if own.type == field.type else field.with_type(own.type))
+        columns.append(column)
+    further = [field for field, _ in present.values()]
     if further and not declared.open:
         raise _mismatch(table_name, further[0].name, "only declared columns", f"type {further[0].type}")
     for field in further:
         stored_type(table_name, field.name, field.type)
     fields += further
+    columns += [column for _, column in present.values()]
     if len({field.name.lower() for field in fields}) < len(fields):
         union_schema(table_name, [pa.schema([field]) for field in fields])
-    return pa.Table.from_arrays([table[field.name] for field in fields], schema=pa.schema(fields))
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _mismatch(table_name: str, column: str, expected: object, found: object) -> SchemaError:
