@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit, types
 
+from emqa_core.combined import combined
 from emqa_core.kernel_types import READ_I64, READ_U8, READ_U64
 
 U64 = np.uint64
@@ -77,8 +78,7 @@ def hash_column(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
     `column` is int64 or string without nulls; an integer and its decimal string hash differently.
     """
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
+    column = combined(column)
     if pa.types.is_dictionary(column.type):
         hashes = hash_column(column.dictionary)
         return np.asarray(hashes[column.indices.to_numpy(zero_copy_only=False)])

@@ -35,7 +35,8 @@ class Objects:
     """n labels or predictions of F frames.
 
     frame_start (F + 1,) int64. class_code (n,) int32: index into the run's class list. x, y, width,
-    height (n,) float64 in px. key_hash (n,) uint64: hash of (frame_id, object id).
+    height (n,) float64 in px. key_hash (n,) uint64: hash of (frame_id, object id), (0,) where no metric is
+    asked for and so nothing needs it.
     """
 
     frame_start: Array

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from emqa_core import schema
 from emqa_core.classes import ClassList
+from emqa_core.combined import combined
 from emqa_core.errors import InputError
 
 ClassPairs = list[tuple[int | str, str]]
@@ -70,7 +71,7 @@ def class_codes(table: pa.Table, classes: ClassList) -> np.ndarray:
 def _codes_by(column: pa.ChunkedArray, listed: Sequence[str], *, integers: bool) -> np.ndarray:
     """Index of each value among the listed ones, (n,) int32, -1 where it is not there."""
     if pa.types.is_dictionary(column.type):
-        column = column.combine_chunks()
+        column = combined(column)
         codes = _codes(column.dictionary.cast(pa.string()), pa.array(listed, pa.string())).take(
             column.indices
         )
@@ -83,5 +84,4 @@ def _codes_by(column: pa.ChunkedArray, listed: Sequence[str], *, integers: bool)
 
 def _codes(column: pa.Array | pa.ChunkedArray, listed: pa.Array) -> pa.Array:
     """Index in the list, null where it is not there, int32."""
-    codes = pc.index_in(column, value_set=listed)
-    return codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+    return combined(pc.index_in(column, value_set=listed))

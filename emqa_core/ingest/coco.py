@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emqa_core import schema
+from emqa_core.combined import combined
 from emqa_core.errors import InputError
 from emqa_core.ingest import quarantine
 from emqa_core.ingest.columns import COCO_LAYOUT
@@ -74,7 +75,7 @@ class CocoLabels:
         class_id = table["class_id"]
         if listed.type != class_id.type:
             listed, class_id = listed.cast(pa.string()), class_id.cast(pa.string())
-        code = pc.index_in(class_id, value_set=listed).combine_chunks()
+        code = combined(pc.index_in(class_id, value_set=listed))
         if code.null_count:
             self._list_unknown(table.filter(pc.is_null(code)))
             table = table.filter(pc.is_valid(code))

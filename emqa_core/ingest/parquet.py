@@ -121,10 +121,10 @@ class ParquetSource:
         for index in chosen:
             by_file.setdefault(self.row_groups[index].file, []).append(self.row_groups[index])
         tables = [self._read_file(number, groups, list(names)) for number, groups in by_file.items()]
-        rows = [np.arange(g.first_row, g.first_row + g.n_rows) for groups in by_file.values() for g in groups]
+        rows = _row_numbers([group for groups in by_file.values() for group in groups])
         if not tables:
-            tables, rows = [self.file_schema.empty_table().select(list(names))], [np.empty(0, np.int64)]
-        result = self._canonical(pa.concat_tables(tables), names, np.concatenate(rows))
+            tables = [self.file_schema.empty_table().select(list(names))]
+        result = self._canonical(pa.concat_tables(tables), names, rows)
         return result if columns is None else result.select([c for c in columns if c in result.column_names])
 
     def _names_of(self, columns: Sequence[str]) -> dict[str, str]:
@@ -189,6 +189,15 @@ def _row_groups(metadata: pq.FileMetaData, file: int, first_row: int, key: str) 
         )
         first_row += group.num_rows
     return groups
+
+
+def _row_numbers(groups: Sequence[RowGroup]) -> np.ndarray:
+    """Rows of the source in some row groups, (n,) int64."""
+    if not groups:
+        return np.empty(0, np.int64)
+    if all(one.first_row + one.n_rows == two.first_row for one, two in pairwise(groups)):
+        return np.arange(groups[0].first_row, groups[-1].first_row + groups[-1].n_rows)
+    return np.concatenate([np.arange(g.first_row, g.first_row + g.n_rows) for g in groups])
 
 
 def _listed_classes(schema: pa.Schema, url: str) -> dict[int | str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emqa_core.combined import combined
 from emqa_core.ingest import quarantine
 from emqa_core.ingest.columns import BOX_COLUMNS, OBJECT_ID, Kind
 from emqa_core.keys import hash_column, hash_objects
@@ -76,7 +77,7 @@ def _frame_faults(table: pa.Table, known_frames: pa.Array | None) -> Iterator[Fa
         return
     if known_frames.type != column.type:
         known_frames, column = known_frames.cast(pa.string()), column.cast(pa.string())
-    ids = column.combine_chunks()
+    ids = combined(column)
     # Rows of a frame mostly stand together: one look-up for each run of equal ids.
     starts = np.concatenate([[0], np.flatnonzero(_changes(ids)) + 1])
     is_known = pc.is_in(ids.take(pa.array(starts)), value_set=known_frames).to_numpy(zero_copy_only=False)
@@ -169,7 +170,7 @@ def _repeated_rows(table: pa.Table, kind: Kind, candidates: np.ndarray | None) -
     frames = table["frame_id"]
     if candidates is not None:
         ids, frames = ids.take(pa.array(candidates)), frames.take(pa.array(candidates))
-    ids, frames = ids.combine_chunks(), frames.combine_chunks()
+    ids, frames = combined(ids), combined(frames)
     if pa.types.is_integer(ids.type):
         values = ids.to_numpy()
         # Generated ids ascend, and most sources number their rows once through or in each frame.

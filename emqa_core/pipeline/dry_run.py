@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from emqa_core.combined import combined
 from emqa_core.ingest.class_columns import class_codes
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
 from emqa_core.ingest.validate import validate_labels, validate_predictions
 from emqa_core.pipeline.inputs import RowSource
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
-from emqa_core.pipeline.rows import combined
 
 Validate = Callable[[pa.Table, pa.Array], tuple[pa.Table, pa.Table]]
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from emqa_core import keys
 from emqa_core.analysis.jackknife_precision import N_GROUPS
 from emqa_core.classes import ClassList
+from emqa_core.combined import combined
 from emqa_core.config import EvaluationConfig
 from emqa_core.ingest.class_columns import class_codes
 from emqa_core.ingest.quarantine import UNKNOWN_CLASS, BadRows, combine_quarantine
@@ -29,7 +30,6 @@ from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.rows import (
     SortedRows,
     bool_array,
-    combined,
     float_array,
     frame_of_rows,
     frames_of,
@@ -107,7 +107,7 @@ def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
     frame_ids = combined(task.frames["frame_id"])
     group = keys.group_of(frames.unit_hash, N_GROUPS)
     label_side = _read_labels(task, frame_ids)
-    labels = _labels(label_side, frames)
+    labels = _labels(label_side, frames, is_measured=any(len(chosen) for chosen in task.metrics.values()))
     measured: dict[tuple[str, ...], Mapping[str, MetricColumn]] = {}
     shared_s = time.process_time() - started
     states = {}
@@ -137,7 +137,7 @@ def _evaluate_model(
     config, options = task.config, MatchOptions.of(task.config)
     n_classes, chosen = len(task.classes), task.metrics[model]
     side = _read_predictions(task, model, frame_ids)
-    predictions = _predictions(side, frames)
+    predictions = _predictions(side, frames, is_measured=len(chosen) > 0)
     prediction_columns = compute_prediction_metrics(chosen, frames, predictions, side.rows.table)
     frame_columns = compute_frame_metrics(chosen, frames, labels, predictions, task.frames)
     matches = _MATCH[config.matching](labels, predictions, n_classes, options)
@@ -223,7 +223,13 @@ def _ordered(
     frame = frame_of_rows(combined(table["frame_id"]), frame_ids)
     rows = sort_rows(table.append_column("__class_code", pa.array(selected)), frame, len(frame_ids))
     code = combined(rows.table["__class_code"]).to_numpy()
-    rows = replace(rows, table=rows.table.drop_columns(["__class_code"]))
+    # Codes stand for ids from here on; what held the ids serves the arrays to come.
+    done = [
+        name
+        for name in ("frame_id", "class_id", "class_name", "__class_code")
+        if name in rows.table.schema.names
+    ]
+    rows = replace(rows, table=rows.table.drop_columns(done))
     return _Side(rows, code, combine_quarantine(quarantine), n_unlisted)
 
 
@@ -236,8 +242,11 @@ def _unlisted_rows(table: pa.Table, source: str) -> pa.Table:
     return bad.table()
 
 
-def _object_arrays(side: _Side, frames: Frames, id_column: str) -> dict[str, Array]:
+def _object_arrays(side: _Side, frames: Frames, id_column: str, *, is_measured: bool) -> dict[str, Array]:
     table = side.rows.table
+    key_hash = np.empty(0, np.uint64)
+    if is_measured:
+        key_hash = keys.hash_objects(frames.key_hash, side.rows.frame, keys.hash_column(table[id_column]))
     return {
         "frame_start": side.rows.frame_start,
         "class_code": side.class_code,
@@ -245,12 +254,12 @@ def _object_arrays(side: _Side, frames: Frames, id_column: str) -> dict[str, Arr
         "y": float_array(table, "y_px"),
         "width": float_array(table, "width_px"),
         "height": float_array(table, "height_px"),
-        "key_hash": keys.hash_objects(frames.key_hash, side.rows.frame, keys.hash_column(table[id_column])),
+        "key_hash": key_hash,
     }
 
 
-def _labels(side: _Side, frames: Frames) -> Labels:
-    arrays = _object_arrays(side, frames, "label_id")
+def _labels(side: _Side, frames: Frames, *, is_measured: bool) -> Labels:
+    arrays = _object_arrays(side, frames, "label_id", is_measured=is_measured)
     area = float_array(side.rows.table, "area_px2")
     area = np.where(np.isnan(area), arrays["width"] * arrays["height"], area)
     return Labels(
@@ -261,8 +270,8 @@ def _labels(side: _Side, frames: Frames) -> Labels:
     )
 
 
-def _predictions(side: _Side, frames: Frames) -> Predictions:
-    arrays = _object_arrays(side, frames, "prediction_id")
+def _predictions(side: _Side, frames: Frames, *, is_measured: bool) -> Predictions:
+    arrays = _object_arrays(side, frames, "prediction_id", is_measured=is_measured)
     return Predictions(**arrays, score=float_array(side.rows.table, "score"))
 
 

@@ -12,14 +12,20 @@ from numba import njit, types
 
 from emqa_core import schema
 from emqa_core.classes import ClassList
+from emqa_core.combined import combined
 from emqa_core.kernel_types import READ_I64, READ_U64
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, OutcomeRows
 from emqa_core.pipeline.id_text import id_text, take_ids
-from emqa_core.pipeline.rows import SortedRows, combined
+from emqa_core.pipeline.rows import SortedRows
 
 PREDICTION_OUTCOMES = pa.array(["true_positive", "false_positive", "ignored"])
 LABEL_OUTCOMES = pa.array(["found", "missed", "ignored"])
+
+
+def _coded(codes: pa.Array, values: pa.Array) -> pa.DictionaryArray:
+    """A column from codes that were computed here: that each has a value is not checked row by row."""
+    return pa.DictionaryArray.from_arrays(codes, values, safe=False)
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,10 @@ class RunIdentity:
     def common_columns(self, n_rows: int) -> dict[str, pa.Array]:
         zeros = pa.array(np.zeros(n_rows, np.int32))
         return {
-            "run_id": pa.DictionaryArray.from_arrays(zeros, pa.array([self.run_id])),
+            "run_id": _coded(zeros, pa.array([self.run_id])),
             "run_date": pa.repeat(pa.scalar(self.run_date, pa.date32()), n_rows),
-            "model": pa.DictionaryArray.from_arrays(zeros, pa.array([self.model])),
-            "dataset": pa.DictionaryArray.from_arrays(zeros, pa.array([self.dataset])),
+            "model": _coded(zeros, pa.array([self.model])),
+            "dataset": _coded(zeros, pa.array([self.dataset])),
         }
 
     def complete(self, table: pa.Table) -> pa.Table:
@@ -85,7 +91,7 @@ def _outcome_codes(right, ignored, chosen):  # type: ignore[no-untyped-def]
 
 def _outcome(rows: OutcomeRows, chosen: int, names: pa.Array) -> pa.Array:
     """names: of right, wrong and ignored rows."""
-    return pa.DictionaryArray.from_arrays(_outcome_codes(rows.right, rows.ignored, chosen), names)
+    return _coded(pa.array(_outcome_codes(rows.right, rows.ignored, chosen)), names)
 
 
 def _nullable(values: Array) -> pa.Array:
@@ -102,11 +108,11 @@ def _object_columns(
     order = combined(frames["frame_order"]).to_numpy(zero_copy_only=False)
     code = pa.array(class_code)
     return {
-        "frame_id": pa.DictionaryArray.from_arrays(frame, id_text(combined(frames["frame_id"]))),
+        "frame_id": _coded(frame, id_text(combined(frames["frame_id"]))),
         "frame_order": pa.array(np.repeat(order, np.diff(rows.frame_start))),
         "input_index": combined(table["input_index"]),
-        "class_id": pa.DictionaryArray.from_arrays(code, pa.array(classes.ids, pa.string())),
-        "class_name": pa.DictionaryArray.from_arrays(code, pa.array(classes.names, pa.string())),
+        "class_id": _coded(code, pa.array(classes.ids, pa.string())),
+        "class_name": _coded(code, pa.array(classes.names, pa.string())),
         **{
             name: combined(table[name]).cast(pa.float32())
             for name in ("x_px", "y_px", "width_px", "height_px")

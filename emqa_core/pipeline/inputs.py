@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emqa_core.combined import combined
 from emqa_core.ingest.parquet import ParquetSource, RowGroup
 from emqa_core.objects import Array
-from emqa_core.pipeline.rows import combined, evaluation_order, frame_of_rows
+from emqa_core.pipeline.rows import evaluation_order, frame_of_rows
 
 
 class RowSlice(Protocol):

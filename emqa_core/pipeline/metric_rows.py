@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from emqa_core.combined import combined
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Array, OutcomeRows
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch
@@ -182,7 +183,7 @@ def read_metric(
         if "categories" in group:
             return _categorical(group["values"], tuple(group["categories"]))
         return group["values"]
-    column = read_part(location, parts[level], [metric])[metric].combine_chunks()
+    column = combined(read_part(location, parts[level], [metric])[metric])
     if (
         pa.types.is_dictionary(column.type)
         or pa.types.is_boolean(column.type)

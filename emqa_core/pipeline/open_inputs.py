@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emqa_core.classes import ClassList
+from emqa_core.combined import combined
 from emqa_core.config import EvaluationConfig
 from emqa_core.errors import ConfigError
 from emqa_core.ingest.files import Files, format_of, list_files
@@ -28,7 +29,6 @@ from emqa_core.ingest.source import (
 from emqa_core.pipeline.inputs import RowSource
 from emqa_core.pipeline.opened_source import OpenedSource
 from emqa_core.pipeline.reused_memory import reused_memory
-from emqa_core.pipeline.rows import combined
 from emqa_core.quality.registry import Level
 from emqa_core.storage.location import FileAccess
 

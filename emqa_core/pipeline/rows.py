@@ -10,15 +10,9 @@ import pyarrow.compute as pc
 from numba import njit, types
 
 from emqa_core import keys
+from emqa_core.combined import combined
 from emqa_core.kernel_types import READ_I64
 from emqa_core.objects import Array, Frames
-
-
-def combined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """A column as one array."""
-    if isinstance(column, pa.ChunkedArray):
-        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return column
 
 
 def float_array(table: pa.Table, name: str) -> Array:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from emqa_core.combined import combined
 from emqa_core.errors import ClusterError
 from emqa_core.objects import Array
 from emqa_core.pipeline.execute import DaskExecutor
 from emqa_core.pipeline.inputs import HeldSlice, RowSlice, UnclusteredRows
-from emqa_core.pipeline.rows import combined, frame_of_rows
+from emqa_core.pipeline.rows import frame_of_rows
 from emqa_core.pipeline.staging import StagedSlice
 from emqa_core.storage.location import Location
 from emqa_core.storage.staged_tables import write_staged

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emqa_core import schema
+from emqa_core.combined import combined
 from emqa_core.objects import Array
 
 _BOOL_NAMES = ("false", "true")
@@ -52,8 +53,7 @@ def metric_of_column(column: pa.ChunkedArray | pa.Array) -> MetricColumn:
     Numbers keep their type in the table and are used as float64; null, NaN and infinite values are null
     when used. Text and booleans become categories, booleans named `false` and `true`.
     """
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
+    column = combined(column)
     if pa.types.is_dictionary(column.type) and not pa.types.is_string(column.type.value_type):
         column = column.dictionary_decode()
     if pa.types.is_boolean(column.type):

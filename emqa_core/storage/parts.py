@@ -35,7 +35,11 @@ _SKIP_COLUMNS = ("frame_order", "score")
 # store (ids: 12 ns a row for 5 bytes; scores: 3 ns for 1 byte).
 _ENCODINGS = {pa.int64(): "DELTA_BINARY_PACKED"}
 _REPEATED = "frame_order"
-_OF_THE_RUN = ("run_date",)  # the same in all rows of a part
+# Few values in many rows: the night, the thresholds and recall points of the curves.
+_FEW_VALUES = {
+    "precision_recall": ("run_date", "iou_threshold", "recall"),
+}
+_OF_THE_RUN = ("run_date",)
 # Engines read row groups in parallel; smaller ones cost nothing measurable to write.
 _ROW_GROUP_ROWS = 131_072
 # One request for the whole file costs less than three for its end, its footer and its columns.
@@ -83,7 +87,7 @@ def write_part(location: Location, table_name: str, run_id: str, part_name: str,
         "use_dictionary": [
             field.name
             for field in in_memory
-            if pa.types.is_dictionary(field.type) or field.name in _OF_THE_RUN
+            if pa.types.is_dictionary(field.type) or field.name in _FEW_VALUES.get(table_name, _OF_THE_RUN)
         ],
         "column_encoding": {
             field.name: _ENCODINGS[field.type]
