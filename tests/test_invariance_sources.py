@@ -84,6 +84,23 @@ def test_files_say_what_data_frames_say(
     assert differences(tables_of(run), expected, apart=(*APART, "model")) == []
 
 
+def test_rows_without_a_frame_are_listed_however_it_was_cut(tmp_path: Path, data: DataSet) -> None:
+    predictions = data.predictions.astype({"frame_id": "Int64"})
+    nowhere = list(range(7, len(predictions), 45))
+    predictions.loc[nowhere, "frame_id"] = pd.NA
+    _write_parquet(predictions, tmp_path / "predictions.parquet")
+    for table, name in ((data.labels, "labels"), (data.frames, "frames")):
+        _write_parquet(table, tmp_path / f"{name}.parquet")
+    paths = {name: str(tmp_path / f"{name}.parquet") for name in ("frames", "labels", "predictions")}
+    runs = [
+        tables_of(evaluate(**paths, **OPTIONS | {"cluster": {"partitions": n}}, max_quarantine_share=0.5))
+        for n in (1, 4)
+    ]
+    assert runs[0]["quarantine"]["row"].to_pylist() == nowhere
+    assert set(runs[0]["quarantine"]["reason"].to_pylist()) == {"frame_id_missing"}
+    assert differences(*runs) == []
+
+
 def test_json_lines_say_what_data_frames_say(tmp_path: Path) -> None:
     """Coordinates rounded to what pandas writes as JSON."""
     data = _by_frame(make_data_set(40))

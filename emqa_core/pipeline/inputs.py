@@ -60,19 +60,37 @@ class ParquetSlice:
     def read(self) -> pa.Table:
         table = self.source.read(self.row_groups)
         ids = combined(table["frame_id"])
-        # Clustered sources ascend by frame_id, so the wanted rows are one stretch.
+        if (stretch := _stretch(ids, self.first_id, self.end_id)) is not None:
+            return table.slice(stretch.start, stretch.stop - stretch.start)
         wanted = pa.array(np.ones(len(ids), bool))
         if self.first_id is not None:
             wanted = pc.and_(wanted, pc.greater_equal(ids, pa.scalar(self.first_id, ids.type)))
         if self.end_id is not None:
             wanted = pc.and_(wanted, pc.less(ids, pa.scalar(self.end_id, ids.type)))
-        positions = np.flatnonzero(wanted.to_numpy(zero_copy_only=False))
-        if len(positions) == 0:
-            return table.slice(0, 0)
-        first, last = int(positions[0]), int(positions[-1])
-        if last - first + 1 == len(positions):
-            return table.slice(first, last - first + 1)
-        return table.take(pa.array(positions))
+        if ids.null_count:
+            wanted = pc.if_else(ids.is_valid(), wanted, pa.array(self._takes_nulls()))
+        return table.filter(wanted)
+
+    def _takes_nulls(self) -> Array:
+        """Which rows of the row groups are wanted even without an id: those of groups that begin here."""
+        groups = [self.source.row_groups[index] for index in self.row_groups]
+        begins = [
+            (self.first_id is None or group.frame_min >= self.first_id)  # type: ignore[operator]
+            and (self.end_id is None or group.frame_min < self.end_id)  # type: ignore[operator]
+            for group in groups
+        ]
+        return np.repeat(begins, [group.n_rows for group in groups])
+
+
+def _stretch(ids: pa.Array, first_id: int | str | None, end_id: int | str | None) -> slice | None:
+    """Where the rows with first_id <= id < end_id stand, if the ids are numbers that never descend."""
+    if not pa.types.is_integer(ids.type) or ids.null_count:
+        return None
+    values = ids.to_numpy()
+    if not np.all(values[1:] >= values[:-1]):
+        return None
+    first = 0 if first_id is None else int(np.searchsorted(values, first_id))
+    return slice(first, len(values) if end_id is None else int(np.searchsorted(values, end_id)))
 
 
 @dataclass(frozen=True)

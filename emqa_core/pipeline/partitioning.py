@@ -16,6 +16,7 @@ BYTES_PER_PREDICTION = 620
 BYTES_PER_LABEL = 700
 BYTES_PER_METRIC_VALUE = 12
 _SNAP = 0.25  # a cut may move by this share of a partition to a row group's end
+_OVER = 1.1  # partitions may be larger by so much, rather than one more of them
 
 
 def cut_frames(predictions_per_frame: Array, cluster: ClusterConfig, ends: Array) -> Array:
@@ -28,7 +29,7 @@ def cut_frames(predictions_per_frame: Array, cluster: ClusterConfig, ends: Array
     if n_frames == 0:
         return np.array([0, 0])
     total = float(predictions_per_frame.sum())
-    n_wanted = cluster.partitions or max(1, int(np.ceil(total / cluster.partition_predictions)))
+    n_wanted = cluster.partitions or max(1, int(np.ceil(total / (_OVER * cluster.partition_predictions))))
     n_partitions = min(n_wanted, n_frames)
     weight = np.cumsum(predictions_per_frame + (total / n_frames if total else 1.0) * 1e-3)
     targets = weight[-1] * np.arange(1, n_partitions) / n_partitions
