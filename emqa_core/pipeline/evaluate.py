@@ -11,6 +11,7 @@ from emqa_core.pipeline.cluster import open_executor
 from emqa_core.pipeline.open_inputs import InputTables
 from emqa_core.pipeline.plan import Plan, plan_run
 from emqa_core.pipeline.progress import Progress, SilentProgress
+from emqa_core.pipeline.reused_memory import give_back_memory
 from emqa_core.pipeline.stages import (
     commit_runs,
     count_metrics,
@@ -47,18 +48,22 @@ def evaluate(
     )
     given = InputTables.of(labels, predictions, frames)
     resolved = config_from({**base, **given.paths()})
-    if resolved.output is not None:
-        runs = run_stages(resolved, given, progress or SilentProgress())
-    else:
-        with tempfile.TemporaryDirectory(prefix="emqa-") as folder:
-            stored = run_stages(
-                resolved.model_copy(update={"output": folder}), given, progress or SilentProgress()
-            )
-            runs = {
-                model: Run.in_memory(run.run_id, {name: run.table(name) for name in run.tables})
-                for model, run in stored.items()
-            }
+    try:
+        runs = _stored_or_held(resolved, given, progress or SilentProgress())
+    finally:
+        give_back_memory()
     return runs if several else next(iter(runs.values()))
+
+
+def _stored_or_held(config: EvaluationConfig, given: InputTables, progress: Progress) -> dict[str, Run]:
+    if config.output is not None:
+        return run_stages(config, given, progress)
+    with tempfile.TemporaryDirectory(prefix="emqa-") as folder:
+        stored = run_stages(config.model_copy(update={"output": folder}), given, progress)
+        return {
+            model: Run.in_memory(run.run_id, {name: run.table(name) for name in run.tables})
+            for model, run in stored.items()
+        }
 
 
 def run_stages(config: EvaluationConfig, given: InputTables, progress: Progress) -> dict[str, Run]:

@@ -23,8 +23,8 @@ def reused_memory() -> Iterator[None]:
 
     Memory that the kernel has to clear first costs 1 to 3 ms per MiB on a virtual machine, as much as all
     work on it. Arrow's own allocators share nothing with NumPy's arrays, and both give large blocks back
-    at once: a fresh process took a quarter more time for M so, and each partition began anew.
-    What was allocated keeps its allocator. Without glibc the libraries' own ways stay as they are.
+    at once, so that each partition would begin anew (docs/decisions/0004-reduce-in-the-cache.md). What was
+    allocated keeps its allocator. Without glibc the libraries' own ways stay as they are.
     """
     if not _heap_keeps_blocks():
         yield
@@ -35,6 +35,12 @@ def reused_memory() -> Iterator[None]:
         yield
     finally:
         pa.set_memory_pool(before)
+
+
+def give_back_memory() -> None:
+    """Give the kernel what the heap keeps unused: for the end of work in somebody else's process."""
+    if _heap_keeps_blocks():
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @cache
