@@ -216,7 +216,9 @@ def _ordered(
     if n_unlisted and task.config.unlisted_classes == "quarantine":
         quarantine.append(_unlisted_rows(table.filter(pa.array(code < 0)), source))
         n_unlisted = 0
-    selected = task.selected_code[code]  # position -1, the last, stands for an unlisted class
+    selected = code
+    if task.classes.ids != task.listed.ids:
+        selected = task.selected_code[code]  # position -1, the last, stands for an unlisted class
     if len(selected) and selected.min() < 0:
         kept = pa.array(selected >= 0)
         table, selected = table.filter(kept), selected[selected >= 0]

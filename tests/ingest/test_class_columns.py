@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 
 from emqa_core.classes import ClassList
 from emqa_core.ingest.class_columns import class_codes, classes_of, with_class_names
@@ -13,6 +14,20 @@ LISTED = ClassList.of([(10, "cat"), (9, "dog")])
 def test_integer_ids() -> None:
     table = pa.table({"class_id": [9, 10, 11, 9], "class_name": ["x"] * 4})
     assert class_codes(table, LISTED).tolist() == [0, 1, -1, 0]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [[1, 2, 3], [-3, 0, 70], [5], [0, 1 << 40], [-(1 << 63), (1 << 63) - 1], [(1 << 63) - 3, (1 << 63) - 1]],
+)
+def test_integer_ids_however_far_apart(ids: list[int]) -> None:
+    listed = ClassList.of([(class_id, str(class_id)) for class_id in ids])
+    ends = [-(1 << 63), (1 << 63) - 1]
+    rows = [*ends, *(near for class_id in ids for near in (class_id - 1, class_id, class_id + 1)), 0]
+    rows = [row for row in rows if ends[0] <= row <= ends[1]]
+    for table in (pa.table({"class_id": rows}), pa.table({"class_id": [*rows, None]})):
+        expected = [listed.ids.index(str(row)) if row in ids else -1 for row in table["class_id"].to_pylist()]
+        assert class_codes(table, listed).tolist() == expected
 
 
 def test_ids_of_the_other_kind() -> None:
