@@ -14,9 +14,7 @@ from emqa_core.analysis.jackknife_precision import N_GROUPS
 from emqa_core.classes import ClassList
 from emqa_core.combined import combined
 from emqa_core.config import EvaluationConfig
-from emqa_core.ingest.class_columns import class_codes
-from emqa_core.ingest.quarantine import UNKNOWN_CLASS, BadRows, combine_quarantine
-from emqa_core.ingest.validate import validate_labels, validate_predictions
+from emqa_core.ingest.quarantine import combine_quarantine
 from emqa_core.matching.best_iou import match_best_iou
 from emqa_core.matching.coco import match_coco
 from emqa_core.matching.matches import Matches, MatchOptions
@@ -26,15 +24,9 @@ from emqa_core.pipeline.fact_tables import RunIdentity, frame_table, label_table
 from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
 from emqa_core.pipeline.metric_rows import MeasuredRows, SampleState, leave_rows, sample_state
+from emqa_core.pipeline.partition_side import ClassChoice, PartitionSide
 from emqa_core.pipeline.reused_memory import reused_memory
-from emqa_core.pipeline.rows import (
-    SortedRows,
-    bool_array,
-    float_array,
-    frame_of_rows,
-    frames_of,
-    sort_rows,
-)
+from emqa_core.pipeline.rows import frames_of
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.compute import (
     MetricColumn,
@@ -68,10 +60,8 @@ class PartitionTask:
     n_shards: int
 
     @property
-    def selected_code(self) -> Array:
-        """Code among the selected classes of each listed class, -1 for others and (last) unlisted ones."""
-        codes = [self.classes.code_of.get(class_id, -1) for class_id in self.listed.ids]
-        return np.array([*codes, -1], np.int32)
+    def class_choice(self) -> ClassChoice:
+        return ClassChoice(self.listed, self.classes, self.config.unlisted_classes)
 
 
 @dataclass(frozen=True)
@@ -89,16 +79,6 @@ class PartitionState:
     sample: SampleState
 
 
-@dataclass(frozen=True)
-class _Side:
-    """Rows of one source in evaluation order, and what was left out."""
-
-    rows: SortedRows
-    class_code: Array
-    quarantine: pa.Table
-    n_unlisted: int
-
-
 @reused_memory()
 def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
     """Evaluate every model on one partition and write its part of the fact tables."""
@@ -106,8 +86,8 @@ def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
     frames = frames_of(task.frames, task.config.resampling_unit)
     frame_ids = combined(task.frames["frame_id"])
     group = keys.group_of(frames.unit_hash, N_GROUPS)
-    label_side = _read_labels(task, frame_ids)
-    labels = _labels(label_side, frames, is_measured=any(len(chosen) for chosen in task.metrics.values()))
+    label_side = PartitionSide.read("label", task.labels, frame_ids, task.class_choice)
+    labels = label_side.labels(frames, is_measured=any(len(chosen) for chosen in task.metrics.values()))
     measured: dict[tuple[str, ...], Mapping[str, MetricColumn]] = {}
     shared_s = time.process_time() - started
     states = {}
@@ -130,14 +110,14 @@ def _evaluate_model(
     frames: Frames,
     group: Array,
     frame_ids: pa.Array,
-    label_side: _Side,
+    label_side: PartitionSide,
     labels: Labels,
     label_columns: Mapping[str, MetricColumn],
 ) -> PartitionState:
     config, options = task.config, MatchOptions.of(task.config)
     n_classes, chosen = len(task.classes), task.metrics[model]
-    side = _read_predictions(task, model, frame_ids)
-    predictions = _predictions(side, frames, is_measured=len(chosen) > 0)
+    side = PartitionSide.read("prediction", task.predictions[model], frame_ids, task.class_choice)
+    predictions = side.predictions(frames, is_measured=len(chosen) > 0)
     prediction_columns = compute_prediction_metrics(chosen, frames, predictions, side.rows.table)
     frame_columns = compute_frame_metrics(chosen, frames, labels, predictions, task.frames)
     matches = _MATCH[config.matching](labels, predictions, n_classes, options)
@@ -186,95 +166,6 @@ def _evaluate_model(
         0.0,
         sample_state(chosen, measured, config, n_classes),
     )
-
-
-def _read_labels(task: PartitionTask, frame_ids: pa.Array) -> _Side:
-    table = task.labels.read()
-    bad = []
-    if not task.labels.is_checked:
-        table, quarantine = validate_labels(table, frame_ids)
-        bad.append(quarantine)
-    return _ordered(task, table, frame_ids, bad, "label")
-
-
-def _read_predictions(task: PartitionTask, model: str, frame_ids: pa.Array) -> _Side:
-    source = task.predictions[model]
-    table = source.read()
-    bad = []
-    if not source.is_checked:
-        table, quarantine = validate_predictions(table, frame_ids)
-        bad.append(quarantine)
-    return _ordered(task, table, frame_ids, bad, "prediction")
-
-
-def _ordered(
-    task: PartitionTask, table: pa.Table, frame_ids: pa.Array, quarantine: list[pa.Table], source: str
-) -> _Side:
-    """Rows of the selected classes in evaluation order; rows of unlisted classes by the option."""
-    code = class_codes(table, task.listed)
-    n_unlisted = int(np.count_nonzero(code < 0))
-    if n_unlisted and task.config.unlisted_classes == "quarantine":
-        quarantine.append(_unlisted_rows(table.filter(pa.array(code < 0)), source))
-        n_unlisted = 0
-    selected = code
-    if task.classes.ids != task.listed.ids:
-        selected = task.selected_code[code]  # position -1, the last, stands for an unlisted class
-    if len(selected) and selected.min() < 0:
-        kept = pa.array(selected >= 0)
-        table, selected = table.filter(kept), selected[selected >= 0]
-    frame = frame_of_rows(combined(table["frame_id"]), frame_ids)
-    rows = sort_rows(table.append_column("__class_code", pa.array(selected)), frame, len(frame_ids))
-    code = combined(rows.table["__class_code"]).to_numpy()
-    # Codes stand for ids from here on; what held the ids serves the arrays to come.
-    done = [
-        name
-        for name in ("frame_id", "class_id", "class_name", "__class_code")
-        if name in rows.table.schema.names
-    ]
-    rows = replace(rows, table=rows.table.drop_columns(done))
-    return _Side(rows, code, combine_quarantine(quarantine), n_unlisted)
-
-
-def _unlisted_rows(table: pa.Table, source: str) -> pa.Table:
-    bad = BadRows(source)
-    column = "class_id" if "class_id" in table.column_names else "class_name"
-    names = ("input_index", column, "frame_id", f"{source}_id")
-    for row, named, frame_id, object_id in zip(*(table[name].to_pylist() for name in names), strict=True):
-        bad.add(row, UNKNOWN_CLASS, column, named, frame_id, object_id)
-    return bad.table()
-
-
-def _object_arrays(side: _Side, frames: Frames, id_column: str, *, is_measured: bool) -> dict[str, Array]:
-    table = side.rows.table
-    key_hash = np.empty(0, np.uint64)
-    if is_measured:
-        key_hash = keys.hash_objects(frames.key_hash, side.rows.frame, keys.hash_column(table[id_column]))
-    return {
-        "frame_start": side.rows.frame_start,
-        "class_code": side.class_code,
-        "x": float_array(table, "x_px"),
-        "y": float_array(table, "y_px"),
-        "width": float_array(table, "width_px"),
-        "height": float_array(table, "height_px"),
-        "key_hash": key_hash,
-    }
-
-
-def _labels(side: _Side, frames: Frames, *, is_measured: bool) -> Labels:
-    arrays = _object_arrays(side, frames, "label_id", is_measured=is_measured)
-    area = float_array(side.rows.table, "area_px2")
-    area = np.where(np.isnan(area), arrays["width"] * arrays["height"], area)
-    return Labels(
-        **arrays,
-        area=area,
-        is_crowd=bool_array(side.rows.table, "is_crowd"),
-        is_ignored=bool_array(side.rows.table, "is_ignored"),
-    )
-
-
-def _predictions(side: _Side, frames: Frames, *, is_measured: bool) -> Predictions:
-    arrays = _object_arrays(side, frames, "prediction_id", is_measured=is_measured)
-    return Predictions(**arrays, score=float_array(side.rows.table, "score"))
 
 
 def _count(
