@@ -35,6 +35,9 @@ def validate_predictions(table: pa.Table, known_frames: pa.Array | None) -> Vali
     return _validate(table, "prediction", known_frames, checks)
 
 
+VALIDATE_OBJECTS = {"label": validate_labels, "prediction": validate_predictions}
+
+
 def validate_frames(table: pa.Table, rows: np.ndarray | None = None) -> Validated:
     """The good frames, and the quarantine rows of the others.
 

@@ -14,12 +14,10 @@ from emqa_core.ingest.class_columns import classes_of
 from emqa_core.ingest.columns import Kind
 from emqa_core.ingest.parquet import ParquetSource
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine, empty_quarantine
-from emqa_core.ingest.validate import validate_labels, validate_predictions
+from emqa_core.ingest.validate import VALIDATE_OBJECTS
 from emqa_core.pipeline.inputs import HeldRows, ParquetRows, RowSource, UnclusteredRows
 
 _HELD_FACTOR = 3  # rows as they were read, a partition's share of them in order, and the arrays made from it
-
-_VALIDATE = {"label": validate_labels, "prediction": validate_predictions}
 
 
 @dataclass
@@ -69,7 +67,9 @@ class OpenedSource:
                 return UnclusteredRows(self.parquet, frame_ids)
             self.table = self.parquet.read()
         assert self.table is not None
-        table, bad = _VALIDATE[self.kind](_with_ids_of(self.table, frame_ids.type, self.name), frame_ids)
+        table, bad = VALIDATE_OBJECTS[self.kind](
+            _with_ids_of(self.table, frame_ids.type, self.name), frame_ids
+        )
         self.quarantine = combine_quarantine([self.quarantine, bad])
         check_quarantine_share(
             self.quarantine.num_rows, self.n_rows, self.name, config.max_quarantine_share, self.quarantine

@@ -12,12 +12,11 @@ from emqa_core.classes import ClassList
 from emqa_core.combined import combined
 from emqa_core.ingest.class_columns import class_codes
 from emqa_core.ingest.quarantine import UNKNOWN_CLASS, BadRows, combine_quarantine
-from emqa_core.ingest.validate import validate_labels, validate_predictions
+from emqa_core.ingest.validate import VALIDATE_OBJECTS
 from emqa_core.objects import Array, Frames, Labels, Predictions
 from emqa_core.pipeline.inputs import RowSlice
 from emqa_core.pipeline.rows import SortedRows, bool_array, float_array, frame_of_rows, sort_rows
 
-_VALIDATE = {"label": validate_labels, "prediction": validate_predictions}
 _CODED = ("frame_id", "class_id", "class_name")
 
 
@@ -60,7 +59,7 @@ class PartitionSide:
         table = source.read()
         bad = []
         if not source.is_checked:
-            table, quarantine = _VALIDATE[kind](table, frame_ids)
+            table, quarantine = VALIDATE_OBJECTS[kind](table, frame_ids)
             bad.append(quarantine)
         code = class_codes(table, classes.listed)
         n_unlisted = int(np.count_nonzero(code < 0))
