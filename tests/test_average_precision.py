@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -11,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurves
+from emqa_core.analysis.best_f1 import scan_f1
 from emqa_core.analysis.best_threshold import BestThreshold
 from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out, logit_interval
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.analysis.score_order import sorted_buckets
-from emqa_core.reductions.score_runs import ScoreRuns
+from emqa_core.reductions.score_runs import Matched, ScoreRuns
 
 N_THRESHOLDS = 3
 
@@ -44,8 +46,7 @@ class Rows:
             outside=self.outside,
             score=self.score,
             matched_row=matched_row,
-            true_positive=self.true_positive,
-            matched_ignored=self.ignored,
+            matched_bits=np.stack([self.true_positive, self.ignored], axis=1),
         )
 
     def part(self, rows: np.ndarray) -> Rows:
@@ -85,15 +86,11 @@ def random_rows(
     )
 
 
-def ranked_of(parts: list[ScoreRuns], ranked: RankedMatches) -> RankedMatches:
-    for keys, words in sorted_buckets(parts):
-        ranked.take(keys, words)
-    return ranked
-
-
 def curves_of(rows: Rows, n_positive: np.ndarray, n_thresholds: int = N_THRESHOLDS) -> ClassCurves:
     runs = rows.runs()
-    ranked = ranked_of([runs], RankedMatches.of(runs.matched, len(n_positive)))
+    ranked = RankedMatches.of(runs.matched, len(n_positive))
+    for bucket in sorted_buckets([runs], runs.matched):
+        ranked.take(bucket)
     return ClassCurves.of(ranked, n_positive, n_thresholds)
 
 
@@ -175,9 +172,9 @@ def test_pooled_rows_are_those_of_one_class(seed: int) -> None:
     run = random_rows(rng, n, n_classes=3)
     n_positive = rng.integers(1, 20, (1, 2)) + n
     runs = run.runs()
-    pooled = BestThreshold.of(runs.matched, n_positive[0], N_THRESHOLDS)
-    for keys, words in sorted_buckets([runs]):
-        pooled.take(keys, words)
+    pooled = BestThreshold.of(n_positive[0], N_THRESHOLDS)
+    for bucket in sorted_buckets([runs], runs.matched):
+        pooled.take(bucket)
     for t in range(N_THRESHOLDS):
         for a in range(2):
             check_best(pooled.best()[t, a], counted_rows(run, t, a), int(n_positive[0, a]))
@@ -229,8 +226,10 @@ def test_order_is_stable_by_score_descending(scores: list[float]) -> None:
         np.arange(n, dtype=np.int32), np.array(scores, np.float64), np.zeros(n, np.uint16),
         np.zeros(n, np.uint8), np.full(n, -1), none, none,
     )  # fmt: skip
+    runs = run.runs()
     buckets = [
-        (keys.copy(), (words >> np.uint64(32)).tolist()) for keys, words in sorted_buckets([run.runs()])
+        (bucket.key.copy(), (bucket.word >> np.uint64(32)).tolist())
+        for bucket in sorted_buckets([runs], runs.matched)
     ]
     expected = sorted(range(n), key=lambda i: -scores[i])
     assert [row for _, rows in buckets for row in rows] == expected
@@ -247,29 +246,30 @@ def test_runs_add_like_their_rows(seed: int) -> None:
     cut = int(rng.integers(0, 41))
     parts = [rows.part(np.arange(cut)).runs(), rows.part(np.arange(cut, 40)).runs()]
     empty, whole = ScoreRuns.empty(2), rows.runs()
-    expected = described(whole, whole.key, whole.word)
+    expected = described(whole)
     for joined in (parts[0] + parts[1], empty + whole, whole + empty):
         np.testing.assert_array_equal(joined.bucket_start, whole.bucket_start)
         np.testing.assert_array_equal(joined.key, whole.key)
-        assert described(joined, joined.key, joined.word) == expected
-    joined = parts[0] + parts[1]
-    of_parts = [described(joined, keys, words) for keys, words in sorted_buckets(parts)]
-    assert of_parts == [described(whole, keys, words) for keys, words in sorted_buckets([whole])]
+        assert described(joined) == expected
+    matched = Matched.concat([part.matched for part in parts])
+    assert in_order(parts, matched) == in_order([whole], whole.matched)
 
 
-def described(runs: ScoreRuns, keys: np.ndarray, words: np.ndarray) -> list[tuple[object, ...]]:
+def described(runs: ScoreRuns) -> list[tuple[object, ...]]:
     """Each row's key and what is known of it, whatever number its match has."""
     matched = runs.matched
     return [
-        (
-            int(key),
-            *(
-                getattr(matched, field.name)[int(word) >> 1].tolist() if word & np.uint64(1) else None
-                for field in fields(matched)
-            ),
-            None if word & np.uint64(1) else int(word),
-        )
-        for key, word in zip(keys, words, strict=True)
+        (int(key), int(matched.word[number]), matched.bits[number].tolist())
+        if word & np.uint64(1)
+        else (int(key), int(word))
+        for key, word, number in zip(runs.key, runs.word, (runs.word >> np.uint64(1)).tolist(), strict=True)
+    ]
+
+
+def in_order(parts: list[ScoreRuns], matched: Matched) -> list[tuple[list[int], ...]]:
+    return [
+        (bucket.key.tolist(), bucket.word.tolist(), bucket.right.tolist(), bucket.not_false.tolist())
+        for bucket in sorted_buckets(parts, matched)
     ]
 
 
@@ -279,7 +279,7 @@ def test_selected_classes_keep_their_rows() -> None:
     renumbered = np.array([-1, 1, -1, 0], np.int32)[rows.class_code]
     expected = replace(rows, class_code=renumbered).part(np.flatnonzero(renumbered >= 0)).runs()
     np.testing.assert_array_equal(chosen.bucket_start, expected.bucket_start)
-    assert described(chosen, chosen.key, chosen.word) == described(expected, expected.key, expected.word)
+    assert described(chosen) == described(expected)
 
 
 def test_runs_come_back_from_arrays() -> None:
@@ -295,10 +295,10 @@ def test_leaving_a_group_out_equals_evaluating_without_it(seed: int) -> None:
     rows = random_rows(rng, 160, n_classes=2)
     positive_group = rng.integers(0, 30, (2, 5)) + 40
     runs = rows.runs()
-    ranked, steps = RankedMatches.of(runs.matched, 2), GroupSteps.of([runs], runs.matched, 2)
-    for keys, words in sorted_buckets([runs]):
-        ranked.take(keys, words)
-        steps.take(keys, words)
+    ranked, steps = RankedMatches.of(runs.matched, 2), GroupSteps.of([runs], 2)
+    for bucket in sorted_buckets([runs], runs.matched):
+        ranked.take(bucket)
+        steps.take(bucket)
     replicates = leave_one_out(steps, ranked, positive_group, N_THRESHOLDS)
     for g in range(5):
         rest = rows.part(np.flatnonzero(rows.group != g))
@@ -320,3 +320,48 @@ def test_logit_interval_by_hand() -> None:
 def test_no_interval_without_support(value: float, replicates: list[float], n_frames: int) -> None:
     interval = logit_interval(value, np.array(replicates), n_frames)
     assert (interval.low, interval.high, interval.reason) == (None, None, "insufficient_support")
+
+
+def slow_f1(
+    right: np.ndarray, not_false: np.ndarray, through_tie: np.ndarray, t: int, n_labels: int
+) -> tuple:
+    """True positives, rows that are no false positives, and those kept and index of the highest F1."""
+    n_true = np.cumsum(right >> np.uint64(t) & np.uint64(1)).astype(np.int64)
+    left_out = np.cumsum(not_false >> np.uint64(t) & np.uint64(1)).astype(np.int64)
+    kept = n_true + through_tie - left_out
+    f1 = [Fraction(2 * int(tp), int(k) + n_labels) for tp, k in zip(n_true, kept, strict=True)]
+    best = max(range(len(f1)), key=lambda index: (f1[index], -index))
+    return int(n_true[-1]), int(left_out[-1]), int(n_true[best]), int(kept[best]), best
+
+
+@pytest.mark.parametrize("n_thresholds", [1, 10, 64])
+@pytest.mark.parametrize("seed", range(12))
+def test_f1_of_blocks_is_that_of_all_rows(seed: int, n_thresholds: int) -> None:
+    """Long enough for many blocks; right rows get rarer; ties across blocks, ignored rows among them."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 2_000))
+    share = np.linspace(rng.uniform(0.3, 1), rng.uniform(0, 0.5), n)[:, None]
+    bit = np.uint64(1) << np.arange(n_thresholds, dtype=np.uint64)
+    is_right = rng.random((n, n_thresholds)) < share * np.linspace(1, 0.2, n_thresholds)
+    is_ignored = ~is_right & (rng.random((n, n_thresholds)) < (0.0, 0.02, 0.5)[seed % 3])
+    is_inside = rng.random((n, 1)) < (1.0, 0.9)[seed % 2]
+    right = (is_right * bit).sum(axis=1).astype(np.uint64)
+    not_false = ((is_right | is_ignored) & is_inside).astype(np.uint64) @ bit
+    # Rows that are no match stand between the matches; a tie counts all its rows at each of its matches.
+    n_rows = np.cumsum(is_inside[:, 0] + rng.integers(0, 4, n))
+    starts_tie = rng.random(n) < (1.0, 0.3, 0.02)[seed % 3]
+    tie = np.cumsum(starts_tie)
+    through_tie = n_rows[np.searchsorted(tie, tie, side="right") - 1].astype(np.uint32)
+    n_labels = int(rng.integers(1, 2 * n + 1))
+    state = np.zeros((5, n_thresholds), np.int64)
+    cut = int(rng.integers(0, n + 1))
+    for rows in (slice(0, cut), slice(cut, n)):
+        before = state[4].copy()
+        state[4] = -1
+        n_counted = rows.stop - rows.start
+        scan_f1(right[rows], not_false[rows], through_tie[rows], n_counted, n_labels, state)
+        state[4] = np.where(state[4] < 0, before, state[4] + rows.start)
+    for t in range(n_thresholds):
+        expected = slow_f1(right, not_false, through_tie, t, n_labels)
+        assert tuple(state[:4, t]) == expected[:4], t
+        assert state[4, t] == expected[4] or expected[2] == 0

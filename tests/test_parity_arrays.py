@@ -96,8 +96,8 @@ def test_fuzzed_matches_equal_pycocotools(first: int) -> None:
         true_positive = np.zeros(matched.shape, bool)
         matched_ignored = np.zeros(matched.shape, bool)
         # Words are (m, A); flags (T, A, m).
-        true_positive[:, :, matches.matched_row] = _bits(matches.true_positive.T, n_thresholds)
-        matched_ignored[:, :, matches.matched_row] = _bits(matches.matched_ignored.T, n_thresholds)
+        true_positive[:, :, matches.matched_row] = _bits(matches.matched_bits[:, 0].T, n_thresholds)
+        matched_ignored[:, :, matches.matched_row] = _bits(matches.matched_bits[:, 1].T, n_thresholds)
         np.testing.assert_array_equal(true_positive, matched & ~ignored, err_msg=f"set {seed}")
         np.testing.assert_array_equal(matched_ignored, matched & ignored, err_msg=f"set {seed}")
         unmatched = ~matched & evaluated

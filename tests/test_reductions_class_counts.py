@@ -25,8 +25,8 @@ def test_counts_are_those_of_the_rows_one_by_one(n_ranges: int, score_threshold:
     bits = np.uint64(1) << np.arange(N_THRESHOLDS, dtype=np.uint64)
     right, ignored = (((state == kind) * bits).sum(axis=2).astype(np.uint64) for kind in (1, 2))
     by_rank, counted, n_true = count_predictions(
-        code, is_evaluated, outside, score, row, rank, right, ignored, np.array(MAX_DETS), N_CLASSES,
-        N_THRESHOLDS, score_threshold,
+        code, is_evaluated, outside, score, row, rank, np.stack([right, ignored], axis=1), np.array(MAX_DETS),
+        N_CLASSES, N_THRESHOLDS, score_threshold,
     )  # fmt: skip
     expected_rank, expected_counted, expected_true = map(np.zeros_like, (by_rank, counted, n_true))
     match_of = {int(each): index for index, each in enumerate(row)}

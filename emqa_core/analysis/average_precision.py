@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numba import njit, types
 
-from emqa_core.analysis.best_threshold import scan_f1
+from emqa_core.analysis.best_f1 import scan_f1
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.kernel_types import READ_F64, READ_I64, READ_I64_2D, READ_U32_2D, READ_U64_2D
 from emqa_core.objects import Array
@@ -74,6 +74,8 @@ def _accumulate(  # type: ignore[no-untyped-def]
     rows_before = np.empty(most, np.uint32)
     rows_through_tie = np.empty(most, np.uint32)
     place_of = np.empty(most, np.int64)
+    state = np.empty((5, n_thresholds), np.int64)
+    tps, left_outs, best_tp, best_kept, best_index = state
     # At each true positive of a threshold: the false positives so far, and its place.
     false_at = np.empty(most, np.int64)
     place_at = np.empty(most, np.int64)
@@ -94,19 +96,19 @@ def _accumulate(  # type: ignore[no-untyped-def]
                 place_of[n_counted] = place
                 if right[n_counted] | not_false[n_counted]:
                     n_counted += 1
+            state[:] = 0
+            scan_f1(right, not_false, rows_through_tie, n_counted, n_labels, state)
             for t in range(n_thresholds):
-                tp, left_out, best_tp, best_kept, best_index = scan_f1(
-                    right, not_false, rows_through_tie, n_counted, t, n_labels, 0, 0, 0, 0, 0
-                )
+                tp = tps[t]
                 n_true[code, t, a] = tp
-                n_false[code, t, a] = np.int64(n_rows[code, a]) - left_out
+                n_false[code, t, a] = np.int64(n_rows[code, a]) - left_outs[t]
                 if n_labels == 0:
                     continue
-                if best_tp > 0:
-                    best[code, t, a, 0] = match_score[place_of[best_index]]
-                    best[code, t, a, 1] = best_tp / best_kept
-                    best[code, t, a, 2] = best_tp / positives
-                    best[code, t, a, 3] = 2.0 * best_tp / (best_kept + positives)
+                if best_tp[t] > 0:
+                    best[code, t, a, 0] = match_score[place_of[best_index[t]]]
+                    best[code, t, a, 1] = best_tp[t] / best_kept[t]
+                    best[code, t, a, 2] = best_tp[t] / positives
+                    best[code, t, a, 3] = 2.0 * best_tp[t] / (best_kept[t] + positives)
                 shift = U64(t)
                 found = 0
                 left_out = 0  # rows inside the range that are no false positives
@@ -115,7 +117,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
                     false_at[found] = np.int64(rows_before[index]) - left_out
                     place_at[found] = place_of[index]
                     found += np.int64((right[index] >> shift) & U64(1))  # type: ignore[assignment]
-                    left_out += np.int64((not_false[index] >> shift) & U64(1))
+                    left_out += np.int64((not_false[index] >> shift) & U64(1))  # type: ignore[assignment]
                 for index in range(tp):
                     envelope[index] = (index + 1.0) / (false_at[index] + (index + 1.0) + _EPSILON)
                 total = 0.0
@@ -168,7 +170,7 @@ class ClassCurves:
         """Curves of the classes; n_positive (K, A) int64: labels that count in each area range."""
         return cls(
             *_accumulate(
-                ranked.class_start, ranked.score, ranked.right, ranked.not_false,
+                ranked.class_start, ranked.score(), ranked.right, ranked.not_false,
                 ranked.before, ranked.through_tie, ranked.n_rows, ranked.highest_score(),
                 np.ascontiguousarray(n_positive, np.int64), n_thresholds, RECALL_POINTS,
                 VOC07_RECALL_POINTS,

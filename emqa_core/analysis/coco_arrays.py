@@ -34,8 +34,8 @@ def evaluate_arrays(
             labels.frame_start, group, labels.class_code, matches.label_ignored, n_classes, n_ranges, 1
         )
         ranked = RankedMatches.of(runs.matched, n_classes)
-        for keys, words in sorted_buckets([runs]):
-            ranked.take(keys, words)
+        for bucket in sorted_buckets([runs], runs.matched):
+            ranked.take(bucket)
         curves = ClassCurves.of(ranked, n_positive, n_thresholds)
         precision[..., m] = curves.precision.transpose(1, 3, 0, 2)
         scores[..., m] = curves.score.transpose(1, 3, 0, 2)

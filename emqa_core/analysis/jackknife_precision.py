@@ -15,18 +15,17 @@ from numba import njit, types
 
 from emqa_core.analysis.average_precision import RECALL_POINTS
 from emqa_core.analysis.ranked_matches import RankedMatches
+from emqa_core.analysis.score_bucket import ScoreBucket
 from emqa_core.kernel_types import (
     READ_F64,
-    READ_I32,
     READ_I64,
     READ_I64_2D,
     READ_U8,
-    READ_U16,
     READ_U64,
     READ_U64_2D,
 )
 from emqa_core.objects import Array
-from emqa_core.reductions.score_runs import Matched, ScoreRuns
+from emqa_core.reductions.score_runs import ScoreRuns
 
 U64 = np.uint64
 N_GROUPS = 20
@@ -35,20 +34,15 @@ _EPSILON = np.spacing(1)
 _MATCHED, _INSIDE = 0x80, 0x40  # of a step; below them is the row's group
 
 
-@njit(types.void(READ_U64, READ_I32, READ_U8, READ_U16, types.int64[::1], types.uint8[::1]), cache=True)
-def _note_steps(words, match_class, match_group, match_outside, end, steps):  # type: ignore[no-untyped-def]
+@njit(types.void(READ_U64, types.int64[::1], types.uint8[::1]), cache=True)
+def _note_steps(words, end, steps):  # type: ignore[no-untyped-def]
     for row in range(words.shape[0]):
         word = words[row]
+        code = np.int64(word >> U64(32))
+        step = np.uint8((word >> U64(17)) & U64(0x3F))
         if word & U64(1):
-            number = word >> U64(1)
-            code = np.int64(match_class[number])
-            step = match_group[number] | np.uint8(_MATCHED)
-            outside = match_outside[number] & np.uint16(1)
-        else:
-            code = np.int64(word >> U64(32))
-            step = np.uint8((word >> U64(17)) & U64(0x3F))
-            outside = np.uint16((word >> U64(1)) & U64(1))
-        if not outside:
+            step |= np.uint8(_MATCHED)
+        if not word & U64(2):
             step |= np.uint8(_INSIDE)
         steps[end[code]] = step
         end[code] += 1
@@ -62,22 +56,20 @@ class GroupSteps:
     and whether it is matched. Filled by `take`, bucket after bucket.
     """
 
-    matched: Matched
     class_start: Array
     step: Array
     _end: Array
 
     @classmethod
-    def of(cls, parts: Sequence[ScoreRuns], matched: Matched, n_classes: int) -> GroupSteps:
+    def of(cls, parts: Sequence[ScoreRuns], n_classes: int) -> GroupSteps:
         """Nothing noted yet."""
         n_rows = sum(np.bincount(part.class_code(), minlength=n_classes) for part in parts)
         start = np.concatenate([[0], np.cumsum(n_rows)]).astype(np.int64)
-        return cls(matched, start, np.empty(start[-1], np.uint8), start[:-1].copy())
+        return cls(start, np.empty(start[-1], np.uint8), start[:-1].copy())
 
-    def take(self, _keys: Array, words: Array) -> None:
-        """The rows of the next bucket, as `sorted_buckets` gives them."""
-        matched = self.matched
-        _note_steps(words, matched.class_code, matched.group, matched.outside, self._end, self.step)
+    def take(self, bucket: ScoreBucket) -> None:
+        """The rows of the next bucket of `sorted_buckets`."""
+        _note_steps(bucket.word, self._end, self.step)
 
 
 @njit(

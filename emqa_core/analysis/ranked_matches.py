@@ -10,81 +10,73 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
-from emqa_core.kernel_types import READ_F64, READ_I32, READ_U16, READ_U64, READ_U64_2D
+from emqa_core.analysis.score_bucket import ScoreBucket, count_inside
+from emqa_core.kernel_types import READ_U64, READ_U64_2D
 from emqa_core.objects import Array
-from emqa_core.reductions.score_runs import Matched
+from emqa_core.reductions.score_runs import Matched, score_of
 
 U32, U64 = np.uint32, np.uint64
 
 
 @njit(
     types.void(
-        READ_U64, READ_U64, READ_I32, READ_U16, READ_F64, READ_U64_2D, READ_U64_2D,
-        types.int64[::1], types.float64[::1], types.uint64[:, ::1],
+        READ_U64, READ_U64, READ_U64_2D, READ_U64_2D,
+        types.int64[::1], types.uint64[::1], types.uint64[:, ::1],
         types.uint64[:, ::1], types.uint32[:, ::1], types.uint32[:, ::1], types.uint32[:, ::1],
-        types.uint64[::1], types.int64[::1], types.int32[::1],
+        types.uint64[::1],
     ),
     cache=True,
 )  # fmt: skip
 def _walk(  # type: ignore[no-untyped-def]
-    keys, words, match_class, match_outside, match_score, true_positive, matched_ignored,
-    end, score, right, not_false, before, through_tie, n_rows, first_key, in_tie, class_in_tie,
+    keys, words, match_right, match_not_false,
+    end, key, right, not_false, before, through_tie, n_rows, first_key,
 ):  # fmt: skip
     """Go on with a bucket's rows; the arrays of the second line are those of `RankedMatches`."""
-    n_ranges = n_rows.shape[1]
+    n_ranges, n_matches = match_right.shape
     n_keys = keys.shape[0]
-    n_in_tie = 0
+    place_of = np.empty(n_matches, np.int64)
+    code_of = np.empty(n_matches, np.int64)
+    n_found = 0
+    tie_begin = 0
     for row in range(n_keys):
         word = words[row]
+        code = np.int64(word >> U64(32))
         if word & U64(1):
-            number = np.int64(word >> U64(1))
-            code = np.int64(match_class[number])
-            outside = U32(match_outside[number])
             place = end[code]
             end[code] = place + 1
-            score[place] = match_score[number]
-            in_tie[n_in_tie] = place
-            class_in_tie[n_in_tie] = code
-            n_in_tie += 1
+            key[place] = keys[row]
             for a in range(n_ranges):
                 before[place, a] = n_rows[code, a]
-                bits = true_positive[number, a]
-                right[place, a] = bits
-                is_outside = (outside >> U32(a)) & U32(1)
-                not_false[place, a] = U64(0) if is_outside else bits | matched_ignored[number, a]
-        else:
-            code = np.int64(word >> U64(32))
-            outside = U32(word >> U64(1))
+                right[place, a] = match_right[a, n_found]
+                not_false[place, a] = match_not_false[a, n_found]
+            place_of[n_found] = place
+            code_of[n_found] = code
+            n_found += 1
         if first_key[code] == ~U64(0):
             first_key[code] = keys[row]
-        for a in range(n_ranges):
-            n_rows[code, a] += U32(1) - ((outside >> U32(a)) & U32(1))
-        if n_in_tie > 0 and (row + 1 == n_keys or keys[row + 1] != keys[row]):
-            for index in range(n_in_tie):
-                place = in_tie[index]
-                code = np.int64(class_in_tie[index])
+        count_inside(n_rows[code], word)
+        if tie_begin < n_found and (row + 1 == n_keys or keys[row + 1] != keys[row]):
+            for found in range(tie_begin, n_found):
                 for a in range(n_ranges):
-                    through_tie[place, a] = n_rows[code, a]
-            n_in_tie = 0
+                    through_tie[place_of[found], a] = n_rows[code_of[found], a]
+            tie_begin = n_found
 
 
 @dataclass(frozen=True)
 class RankedMatches:
     """m matched rows of K classes, class after class, in score order within a class.
 
-    class_start (K + 1,) int64: class c owns class_start[c]:class_start[c + 1]. score (m,) float64.
-    right, not_false (m, A) uint64:
-    at which thresholds it is a true positive, and at which it counts in the area range but as no false
-    positive. before, through_tie (m, A) uint32: the class's rows inside the area range that stand before
-    the match, and up to the end of its tie, matched rows too. n_rows (K, A) uint32: all of them. first_key
-    (K,) uint64: key of the class's highest score, all bits set for a class without rows.
+    class_start (K + 1,) int64: class c owns class_start[c]:class_start[c + 1]. key (m,) uint64: as in
+    `ScoreRuns`. right, not_false (m, A) uint64: as in `ScoreBucket`. before, through_tie (m, A) uint32: the
+    class's rows inside the area range that stand before the match, and up to the end of its tie, matched
+    rows too. n_rows (K, A) uint32: all of them. first_key (K,) uint64: key of the class's highest score,
+    all bits set for a class without rows.
 
     Filled by `take`, bucket after bucket.
     """
 
-    matched: Matched
     class_start: Array
-    score: Array
+    key: Array
     right: Array
     not_false: Array
     before: Array
@@ -92,19 +84,16 @@ class RankedMatches:
     n_rows: Array
     first_key: Array
     _end: Array
-    _in_tie: Array
-    _class_in_tie: Array
 
     @classmethod
     def of(cls, matched: Matched, n_classes: int) -> RankedMatches:
         """Nothing ranked yet."""
-        n_matches, n_ranges = matched.true_positive.shape
+        n_matches, n_ranges = len(matched), matched.bits.shape[2]
         counts = np.bincount(matched.class_code, minlength=n_classes)
         class_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return cls(
-            matched,
             class_start,
-            np.empty(n_matches, np.float64),
+            np.empty(n_matches, np.uint64),
             np.empty((n_matches, n_ranges), np.uint64),
             np.empty((n_matches, n_ranges), np.uint64),
             np.empty((n_matches, n_ranges), np.uint32),
@@ -112,21 +101,19 @@ class RankedMatches:
             np.zeros((n_classes, n_ranges), np.uint32),
             np.full(n_classes, ~U64(0)),
             class_start[:-1].copy(),
-            np.empty(n_matches, np.int64),
-            np.empty(n_matches, np.int32),
         )
 
-    def take(self, keys: Array, words: Array) -> None:
-        """The rows of the next bucket, as `sorted_buckets` gives them."""
-        matched = self.matched
+    def take(self, bucket: ScoreBucket) -> None:
+        """The rows of the next bucket of `sorted_buckets`."""
         _walk(
-            keys, words, matched.class_code, matched.outside, matched.score, matched.true_positive,
-            matched.matched_ignored, self._end, self.score, self.right, self.not_false,
-            self.before, self.through_tie, self.n_rows, self.first_key, self._in_tie, self._class_in_tie,
+            bucket.key, bucket.word, bucket.right, bucket.not_false, self._end, self.key, self.right,
+            self.not_false, self.before, self.through_tie, self.n_rows, self.first_key,
         )  # fmt: skip
+
+    def score(self) -> Array:
+        """(m,) float64."""
+        return score_of(self.key)
 
     def highest_score(self) -> Array:
         """(K,) float64, NaN for a class without rows."""
-        top = U64(1) << U64(63)
-        bits = np.where(self.first_key & top, self.first_key, ~self.first_key & ~top)
-        return np.where(self.first_key == ~U64(0), np.nan, bits.view(np.float64))
+        return np.where(self.first_key == ~U64(0), np.nan, score_of(self.first_key))

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numba import njit, types
 
-from emqa_core.objects import Array
-from emqa_core.reductions.score_runs import N_BUCKETS, ScoreRuns, copy_rows
+from emqa_core.analysis.score_bucket import ScoreBucket
+from emqa_core.reductions.score_runs import N_BUCKETS, Matched, ScoreRuns, copy_rows
 
 U64 = np.uint64
 _DIGIT_BITS = 11
@@ -66,12 +66,12 @@ def _sort(keys, words, other_keys, other_words, n_rows):  # type: ignore[no-unty
     return is_other
 
 
-def sorted_buckets(parts: Sequence[ScoreRuns]) -> Iterator[tuple[Array, Array]]:
-    """Keys and words of the rows of all parts, a bucket at a time, highest scores first.
+def sorted_buckets(parts: Sequence[ScoreRuns], matched: Matched) -> Iterator[ScoreBucket]:
+    """The rows of all parts, a bucket at a time, highest scores first; each holds until the next one.
 
-    parts: score runs of the same classes in partition order; the words number their matches on from part
-    to part. Both arrays (n,) uint64 hold until the next bucket. Raises ValueError for 2**32 rows or more,
-    beyond which those who count them would overflow.
+    parts: score runs of the same classes in partition order; matched: the matches of all of them, one part
+    after the other. Raises ValueError for 2**32 rows or more, beyond which those who count them would
+    overflow.
     """
     if sum(len(part) for part in parts) >> 32:
         raise ValueError("a reducer takes less than 2**32 rows: use more shards of classes")
@@ -90,4 +90,4 @@ def sorted_buckets(parts: Sequence[ScoreRuns]) -> Iterator[tuple[Array, Array]]:
             continue
         if _sort(keys, words, other_keys, other_words, n_rows):
             keys, words, other_keys, other_words = other_keys, other_words, keys, words
-        yield keys[:n_rows], words[:n_rows]
+        yield ScoreBucket.of(keys[:n_rows], words[:n_rows], matched)

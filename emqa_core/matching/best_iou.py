@@ -134,12 +134,11 @@ def match_best_iou(
     in_interval = _bits_up_to(thresholds, iou[matched_row]) & ~_bits_up_to(
         thresholds, iou_duplicate[matched_row]
     )
-    true_positive = np.zeros((len(matched_row), len(ranges)), np.uint64)
-    matched_ignored = np.zeros_like(true_positive)
+    matched_bits = np.zeros((len(matched_row), 2, len(ranges)), np.uint64)
     for index in range(len(ranges)):
         ignores = (label_ignored[holder_of] >> np.uint16(index)) & np.uint16(1) == 1
-        true_positive[:, index] = np.where(ignores, np.uint64(0), in_interval)
-        matched_ignored[:, index] = np.where(ignores, options.every_threshold, np.uint64(0))
+        matched_bits[:, 0, index] = np.where(ignores, np.uint64(0), in_interval)
+        matched_bits[:, 1, index] = np.where(ignores, options.every_threshold, np.uint64(0))
 
     enough = predictions.score[matched_row] >= options.score_threshold
     iou_max = np.full(len(labels), -1.0)
@@ -148,14 +147,14 @@ def match_best_iou(
     found = np.where(counts, _bits_up_to(thresholds, iou_max), np.uint64(0))
     prediction_of_label = np.full(len(labels), -1, np.int64)
     label_iou = np.full(len(labels), np.nan)
-    chosen = (true_positive[:, 0] >> np.uint64(options.chosen)) & np.uint64(1) == 1
+    chosen = (matched_bits[:, 0, 0] >> np.uint64(options.chosen)) & np.uint64(1) == 1
     finders = matched_row[chosen & enough]
     prediction_of_label[attached[finders]] = finders
     label_iou[attached[finders]] = iou[finders]
     is_evaluated = rank < options.max_dets[-1]
     return Matches(
-        is_evaluated, outside, matched_row, rank[matched_row], true_positive, matched_ignored, label_ignored,
-        found, attached, iou, prediction_of_label, label_iou, iou_duplicate, iou_max,
+        is_evaluated, outside, matched_row, rank[matched_row], matched_bits, label_ignored, found,
+        attached, iou, prediction_of_label, label_iou, iou_duplicate, iou_max,
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ _REJECT_MARGIN = 0.999999  # the rejection test may round the other way than the
     types.Tuple(
         (
             types.boolean[::1], types.uint16[::1], types.int64[::1], types.int32[::1],
-            types.uint64[:, ::1], types.uint64[:, ::1], types.uint16[::1], types.uint64[::1],
+            types.uint64[:, :, ::1], types.uint16[::1], types.uint64[::1],
             types.int64[::1], types.float64[::1], types.int64[::1], types.float64[::1],
         )
     )(
@@ -54,8 +54,7 @@ def _match(  # type: ignore[no-untyped-def]
     capacity = n_predictions // 5 + 64
     matched_row = np.empty(capacity, np.int64)
     matched_rank = np.empty(capacity, np.int32)
-    true_positive = np.empty((capacity, n_ranges), np.uint64)
-    matched_ignored = np.empty((capacity, n_ranges), np.uint64)
+    matched_bits = np.empty((capacity, 2, n_ranges), np.uint64)
     n_matched = 0
     label_ignored = np.zeros(n_labels, np.uint16)
     found = np.zeros(n_labels, np.uint64)
@@ -196,12 +195,9 @@ def _match(  # type: ignore[no-untyped-def]
                 grown_ranks = np.empty(2 * capacity, np.int32)
                 grown_ranks[:capacity] = matched_rank
                 matched_rank = grown_ranks
-                grown = np.empty((2 * capacity, n_ranges), np.uint64)
-                grown[:capacity] = true_positive
-                true_positive = grown
-                grown = np.empty((2 * capacity, n_ranges), np.uint64)
-                grown[:capacity] = matched_ignored
-                matched_ignored = grown
+                grown_bits = np.empty((2 * capacity, 2, n_ranges), np.uint64)
+                grown_bits[:capacity] = matched_bits
+                matched_bits = grown_bits
                 capacity *= 2
             any_match = U64(0)
             for index in range(n_ranges):
@@ -212,7 +208,7 @@ def _match(  # type: ignore[no-untyped-def]
                     taken[place, index] |= bits
                     done |= bits
                     candidate_gets[number] = bits
-                true_positive[n_matched, index] = done
+                matched_bits[n_matched, 0, index] = done
                 right_bits = done
                 for number in range(n_candidates):
                     place = candidate[number]
@@ -221,7 +217,7 @@ def _match(  # type: ignore[no-untyped-def]
                     taken[place, index] |= bits
                     done |= bits
                     candidate_gets[number] |= bits
-                matched_ignored[n_matched, index] = done & ~right_bits
+                matched_bits[n_matched, 1, index] = done & ~right_bits
                 any_match |= done
                 if index > 0:
                     continue
@@ -247,7 +243,7 @@ def _match(  # type: ignore[no-untyped-def]
 
     return (
         is_evaluated, outside, matched_row[:n_matched], matched_rank[:n_matched],
-        true_positive[:n_matched], matched_ignored[:n_matched], label_ignored, found,
+        matched_bits[:n_matched], label_ignored, found,
         label_of_prediction, iou_of_prediction, prediction_of_label, iou_of_label,
     )  # fmt: skip
 

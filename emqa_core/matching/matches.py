@@ -51,7 +51,8 @@ class Matches:
     is_evaluated (P,) bool: among the first max_dets of its frame-class cell by score. outside (P,) uint16:
     bit a is set where the prediction's area lies outside range a. matched_row (m,) int64: predictions
     matched at any threshold in any range, in no particular order; matched_rank (m,) int32: their places in
-    their cells by score, from 0; true_positive, matched_ignored (m, A) uint64: bit t.
+    their cells by score, from 0; matched_bits (m, 2, A) uint64: bit t
+    says at index 0 that it is a true positive, at index 1 that it is matched to an ignored label.
     label_ignored (L,) uint16: bit a. found (L,) uint64: bit t, area `all`, score threshold applied.
 
     At the chosen threshold, area `all`: label_of_prediction (P,) int64 or -1, iou (P,) float64 or NaN,
@@ -63,8 +64,7 @@ class Matches:
     outside: Array
     matched_row: Array
     matched_rank: Array
-    true_positive: Array
-    matched_ignored: Array
+    matched_bits: Array
     label_ignored: Array
     found: Array
     label_of_prediction: Array
@@ -78,7 +78,7 @@ class Matches:
     def true_positive_bits(self) -> Array:
         """True positives at each threshold in area range `all`, whatever the score, (P,) uint64."""
         bits = np.zeros(len(self.outside), np.uint64)
-        bits[self.matched_row] = self.true_positive[:, 0]
+        bits[self.matched_row] = self.matched_bits[:, 0, 0]
         return bits
 
     def prediction_outcomes(
@@ -87,7 +87,7 @@ class Matches:
         """Right and ignored bits of the predictions in area range `all`."""
         every = options.every_threshold
         ignored = np.zeros(len(self.outside), np.uint64)
-        ignored[self.matched_row] = self.matched_ignored[:, 0]
+        ignored[self.matched_row] = self.matched_bits[:, 1, 0]
         right = self.true_positive_bits
         # An unmatched prediction outside the range is ignored; for `all` that is an area above 1e10 px².
         outside = self.outside & np.uint16(1)
@@ -123,6 +123,5 @@ class Matches:
             outside=self.outside,
             score=predictions.score,
             matched_row=self.matched_row,
-            true_positive=self.true_positive,
-            matched_ignored=self.matched_ignored,
+            matched_bits=self.matched_bits,
         )

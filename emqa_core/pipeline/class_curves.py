@@ -78,12 +78,12 @@ def reduce_classes(task: ReduceTask) -> Reduced:
     ranked = None if codes is None else RankedMatches.of(matched, len(codes))
     pooled = None
     if codes is None or task.n_shards == 1:
-        pooled = BestThreshold.of(matched, task.counts.n_positive.sum(axis=0), task.n_thresholds)
-    steps = GroupSteps.of(parts, matched, len(codes)) if codes is not None and task.intervals else None
-    for keys, words in sorted_buckets(parts):
+        pooled = BestThreshold.of(task.counts.n_positive.sum(axis=0), task.n_thresholds)
+    steps = GroupSteps.of(parts, len(codes)) if codes is not None and task.intervals else None
+    for bucket in sorted_buckets(parts, matched):
         for each in (ranked, pooled, steps):
             if each is not None:
-                each.take(keys, words)
+                each.take(bucket)
     curves = replicates = None
     if ranked is not None:
         curves = ClassCurves.of(ranked, task.counts.n_positive[codes], task.n_thresholds)

@@ -16,7 +16,7 @@ from emqa_core.kernel_types import (
     READ_U8,
     READ_U16,
     READ_U64,
-    READ_U64_2D,
+    READ_U64_3D,
 )
 from emqa_core.objects import Array, OutcomeRows
 
@@ -25,16 +25,16 @@ _RANGES_TOGETHER = 4
 
 @njit(
     types.Tuple((types.int64[:, :, :, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1]))(
-        READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64, READ_I32, READ_U64_2D, READ_U64_2D, READ_I64,
+        READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64, READ_I32, READ_U64_3D, READ_I64,
         types.int64, types.int64, types.float64,
     ),
     cache=True,
 )  # fmt: skip
 def _count_predictions(  # type: ignore[no-untyped-def]
-    class_code, is_evaluated, outside, score, matched_row, matched_rank, true_positive, matched_ignored,
+    class_code, is_evaluated, outside, score, matched_row, matched_rank, matched_bits,
     max_dets, n_classes, n_thresholds, score_threshold,
 ):  # fmt: skip
-    n_ranges = true_positive.shape[1]
+    n_ranges = matched_bits.shape[2]
     n_max_dets = max_dets.shape[0]
     by_rank = np.zeros((n_classes, n_ranges, n_thresholds, n_max_dets), np.int64)
     n_true = np.zeros((n_classes, n_ranges, n_thresholds), np.int64)
@@ -60,7 +60,7 @@ def _count_predictions(  # type: ignore[no-untyped-def]
             first_max_det += 1
         for a in range(n_ranges):
             is_inside = kept & ~np.int64(outside[row] >> np.uint16(a))
-            right = true_positive[index, a]
+            right = matched_bits[index, 0, a]
             t = 0
             while right:
                 if right & np.uint64(1):
@@ -70,7 +70,7 @@ def _count_predictions(  # type: ignore[no-untyped-def]
                     counted[code, a, t] += kept - is_inside
                 right >>= np.uint64(1)
                 t += 1
-            ignored = matched_ignored[index, a]
+            ignored = matched_bits[index, 1, a]
             t = 0
             while ignored:
                 counted[code, a, t] -= is_inside & np.int64(ignored)
@@ -155,8 +155,7 @@ def count_predictions(
     score: Array,
     matched_row: Array,
     matched_rank: Array,
-    true_positive: Array,
-    matched_ignored: Array,
+    matched_bits: Array,
     max_dets: Array,
     n_classes: int,
     n_thresholds: int,
@@ -164,7 +163,7 @@ def count_predictions(
 ) -> tuple[Array, Array, Array]:
     """n_true_by_rank, n_prediction and n_true_positive of one partition; shapes as in `ClassCounts`."""
     by_rank, counted, n_true = _count_predictions(
-        class_code, is_evaluated, outside, score, matched_row, matched_rank, true_positive, matched_ignored,
+        class_code, is_evaluated, outside, score, matched_row, matched_rank, matched_bits,
         np.asarray(max_dets, np.int64), n_classes, n_thresholds, score_threshold,
     )  # fmt: skip
     return by_rank, counted, n_true

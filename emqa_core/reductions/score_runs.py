@@ -9,7 +9,7 @@ that is used again and again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
@@ -40,8 +40,14 @@ def _bucket_of(key):  # type: ignore[no-untyped-def]
     return min(max(np.int64(key >> U64(_BUCKET_SHIFT)) - _FIRST_BUCKET, 0), N_BUCKETS - 1)
 
 
+def score_of(key: Array) -> Array:
+    """The float64 scores of keys; of -0.0 it is 0.0."""
+    top = U64(0x8000000000000000)
+    return np.where(key & top, key, ~(key | top)).view(np.float64)
+
+
 @njit(
-    types.Tuple((types.int64[::1], types.uint64[::1], types.uint64[::1]))(
+    types.Tuple((types.int64[::1], types.uint64[::1], types.uint64[::1], types.uint64[::1]))(
         READ_I64, READ_U8, READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64
     ),
     cache=True,
@@ -49,7 +55,7 @@ def _bucket_of(key):  # type: ignore[no-untyped-def]
 def _into_buckets(  # type: ignore[no-untyped-def]
     frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row
 ):
-    """Start of each bucket, keys and words of the evaluated rows; fields of `ScoreRuns`."""
+    """Start of each bucket, keys and words of the evaluated rows, words of the matches."""
     n_rows = class_code.shape[0]
     bits = score.view(np.uint64)
     match_of_row = np.full(n_rows, -1, np.int32)
@@ -63,6 +69,7 @@ def _into_buckets(  # type: ignore[no-untyped-def]
     place_of = start.copy()
     out_keys = np.empty(start[N_BUCKETS], np.uint64)
     out_words = np.empty(start[N_BUCKETS], np.uint64)
+    match_words = np.empty(matched_row.shape[0], np.uint64)
     for frame in range(frame_start.shape[0] - 1):
         group = U64(frame_group[frame]) << U64(17)
         for row in range(frame_start[frame], frame_start[frame + 1]):
@@ -73,10 +80,13 @@ def _into_buckets(  # type: ignore[no-untyped-def]
             place = place_of[bucket]
             place_of[bucket] = place + 1
             out_keys[place] = key
-            unmatched = (U64(class_code[row]) << U64(32)) | group | (U64(outside[row]) << U64(1))
+            word = (U64(class_code[row]) << U64(32)) | group | (U64(outside[row]) << U64(1))
             match = match_of_row[row]
-            out_words[place] = unmatched if match < 0 else (U64(match) << U64(1)) | U64(1)
-    return start, out_keys, out_words
+            if match >= 0:
+                match_words[match] = word | U64(1)
+                word = (U64(match) << U64(1)) | U64(1)
+            out_words[place] = word
+    return start, out_keys, out_words, match_words
 
 
 @njit(
@@ -95,22 +105,21 @@ def copy_rows(keys, words, first_match, to_keys, to_words, place):  # type: igno
 class Matched:
     """m matched rows of score runs, in any order, with A area ranges.
 
-    class_code (m,) int32, outside (m,) uint16 (bit a: area outside range a), group (m,) uint8 (jackknife
-    group), score (m,) float64; true_positive, matched_ignored (m, A) uint64, bit t.
+    word (m,) uint64: bit 0 is set, bits 1 to 16 say which area ranges the row lies outside of, 17 to 24 are
+    its jackknife group and 32 to 63 its class. bits (m, 2, A) uint64: bit t says at index 0 that it is a
+    true positive, at index 1 that it is matched to an ignored label.
     """
 
-    class_code: Array
-    outside: Array
-    group: Array
-    score: Array
-    true_positive: Array
-    matched_ignored: Array
+    word: Array
+    bits: Array
 
     def __len__(self) -> int:
-        return len(self.class_code)
+        return len(self.word)
 
-    def take(self, rows: Array) -> Matched:
-        return Matched(*(getattr(self, field.name)[rows] for field in fields(self)))
+    @property
+    def class_code(self) -> Array:
+        """(m,) int64."""
+        return (self.word >> U64(32)).astype(np.int64)
 
     @staticmethod
     def concat(parts: Sequence[Matched]) -> Matched:
@@ -118,7 +127,7 @@ class Matched:
         if len(parts) == 1:
             return parts[0]
         return Matched(
-            *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Matched))
+            np.concatenate([part.word for part in parts]), np.concatenate([part.bits for part in parts])
         )
 
 
@@ -128,8 +137,7 @@ class ScoreRuns:
 
     bucket_start (B + 1,) int64. key (n,) uint64: ascends where the score descends, equal for equal scores
     alone. word (n,) uint64: bit 0 is set for a matched row, whose number among `matched` stands above it;
-    else bits 1 to 16 say which area ranges it lies outside of, 17 to 24 are its jackknife group and 32 to
-    63 its class.
+    else as there.
     """
 
     bucket_start: Array
@@ -148,26 +156,20 @@ class ScoreRuns:
         outside: Array,
         score: Array,
         matched_row: Array,
-        true_positive: Array,
-        matched_ignored: Array,
+        matched_bits: Array,
     ) -> ScoreRuns:
         """The runs of one partition: the evaluated rows, to which all matched ones belong."""
-        start, key, word = _into_buckets(
+        start, key, word, match_word = _into_buckets(
             frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row
         )
-        frame_of_match = np.searchsorted(frame_start, matched_row, side="right") - 1
-        matched = Matched(
-            class_code[matched_row], outside[matched_row], frame_group[frame_of_match], score[matched_row],
-            true_positive, matched_ignored,
-        )  # fmt: skip
-        return cls(start, key, word, matched)
+        return cls(start, key, word, Matched(match_word, matched_bits))
 
     def __len__(self) -> int:
         return len(self.key)
 
     @property
     def n_ranges(self) -> int:
-        return int(self.matched.true_positive.shape[1])
+        return int(self.matched.bits.shape[2])
 
     def class_code(self) -> Array:
         """The class of each row, (n,) int64."""
@@ -186,25 +188,23 @@ class ScoreRuns:
         is_matched = word & U64(1) == 1
         matches = np.flatnonzero(renumbered[self.matched.class_code] >= 0)
         number = np.searchsorted(matches, word >> U64(1)).astype(np.uint64)
-        low = word & U64(0xFFFFFFFF)
-        matched = self.matched.take(matches)
+        matched_word = self.matched.word[matches]
+        low = U64(0xFFFFFFFF)
         return ScoreRuns(
             np.concatenate([[0], np.cumsum(kept)])[self.bucket_start],
             self.key[kept],
-            np.where(is_matched, (number << U64(1)) | U64(1), (code << U64(32)) | low),
+            np.where(is_matched, (number << U64(1)) | U64(1), (code << U64(32)) | (word & low)),
             Matched(
-                renumbered[matched.class_code].astype(np.int32),
-                *(getattr(matched, field.name) for field in fields(Matched)[1:]),
+                (renumbered[self.matched.class_code[matches]].astype(np.uint64) << U64(32))
+                | (matched_word & low),
+                self.matched.bits[matches],
             ),
         )
 
     @staticmethod
     def empty(n_ranges: int) -> ScoreRuns:
         """The identity of addition."""
-        none = np.empty((0, n_ranges), np.uint64)
-        matched = Matched(
-            np.empty(0, np.int32), np.empty(0, np.uint16), np.empty(0, np.uint8), np.empty(0), none, none
-        )
+        matched = Matched(np.empty(0, np.uint64), np.empty((0, 2, n_ranges), np.uint64))
         start = np.zeros(N_BUCKETS + 1, np.int64)
         return ScoreRuns(start, np.empty(0, np.uint64), np.empty(0, np.uint64), matched)
 
@@ -225,10 +225,11 @@ class ScoreRuns:
             "bucket_start": self.bucket_start,
             "key": self.key,
             "word": self.word,
-            **{f"matched.{field.name}": getattr(self.matched, field.name) for field in fields(Matched)},
+            "matched.word": self.matched.word,
+            "matched.bits": self.matched.bits,
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> ScoreRuns:
-        matched = Matched(*(arrays[f"matched.{field.name}"] for field in fields(Matched)))
+        matched = Matched(arrays["matched.word"], arrays["matched.bits"])
         return cls(arrays["bucket_start"], arrays["key"], arrays["word"], matched)
