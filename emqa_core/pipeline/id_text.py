@@ -11,43 +11,68 @@ from emqa_core.objects import Array
 
 U64 = np.uint64
 _MINUS, _ZERO, _NINE = 45, 48, 57
+_WORD = 8
+_FITS_WORD = 10**_WORD
 
 
-@njit(types.Tuple((types.int32[::1], types.uint8[::1]))(READ_I64), cache=True)
-def _decimal_text(values):  # type: ignore[no-untyped-def]
-    """Arrow's offsets (n + 1,) and bytes of the values' decimal text."""
+@njit(types.Tuple((types.int32[::1], types.uint8[::1], types.int64))(READ_I64, types.int64), cache=True)
+def _decimal_text(values, widest):  # type: ignore[no-untyped-def]
+    """Arrow's offsets (n + 1,), bytes and number of bytes of the values' decimal text.
+
+    widest: the characters of the longest one, or more.
+    """
     n_rows = values.shape[0]
-    offsets = np.zeros(n_rows + 1, np.int32)
+    offsets = np.empty(n_rows + 1, np.int32)
+    offsets[0] = 0
+    text = np.empty(n_rows * widest + _WORD, np.uint8)
+    place = 0
+    # The text of the last value where it fits a word, its first character in the lowest byte; else empty.
+    word = U64(0)
+    length = 0
     for row in range(n_rows):
         value = values[row]
-        rest = ~U64(value) + U64(1) if value < 0 else U64(value)
-        length = 2 if value < 0 else 1
-        while rest >= U64(10_000):
-            rest //= U64(10_000)
-            length += 4
-        length += np.int64(rest > U64(9)) + np.int64(rest > U64(99)) + np.int64(rest > U64(999))  # type: ignore[assignment]
-        offsets[row + 1] = offsets[row] + length
-    text = np.empty(offsets[n_rows], np.uint8)
-    for row in range(n_rows):
-        value = values[row]
-        begin = offsets[row]
-        place = offsets[row + 1] - 1
-        if row > 0 and value > 0 and value == values[row - 1] + 1 and text[begin - 1] != _NINE:
-            # Most ids are one more than the last: its text with the last digit one higher.
-            back = place + 1 - begin
-            for index in range(begin, place):
-                text[index] = text[index - back]
-            text[place] = text[begin - 1] + np.uint8(1)
-            continue
-        rest = ~U64(value) + U64(1) if value < 0 else U64(value)
-        while place >= begin:
-            quotient = rest // U64(10)
-            text[place] = np.uint8(_ZERO + rest - quotient * U64(10))
-            rest = quotient
-            place -= 1
-        if value < 0:
-            text[begin] = np.uint8(_MINUS)
-    return offsets, text
+        if value < 0 or value >= _FITS_WORD:
+            rest = ~U64(value) + U64(1) if value < 0 else U64(value)
+            if value < 0:
+                text[place] = np.uint8(_MINUS)
+                place += 1
+            length = 1
+            bound = U64(10)
+            while length < 19 and rest >= bound:
+                length += 1
+                bound *= U64(10)
+            for index in range(length - 1, -1, -1):
+                quotient = rest // U64(10)
+                text[place + index] = np.uint8(_ZERO + rest - quotient * U64(10))
+                rest = quotient
+            place += length
+            length = 0
+        else:
+            if length > 0 and value == values[row - 1] + 1:
+                # Most ids are one more than the last: nines at its end become zeros, the digit before rises.
+                last = 8 * (length - 1)
+                while last >= 0 and (word >> U64(last)) & U64(255) == U64(_NINE):
+                    word -= U64(9) << U64(last)
+                    last -= 8
+                if last >= 0:
+                    word += U64(1) << U64(last)
+                else:
+                    word = (word << U64(8)) | U64(_ZERO + 1)
+                    length += 1
+            else:
+                rest = U64(value)
+                word = U64(0)
+                length = 0
+                while rest > U64(0) or length == 0:
+                    quotient = rest // U64(10)
+                    word = (word << U64(8)) | (U64(_ZERO) + rest - quotient * U64(10))
+                    rest = quotient
+                    length += 1
+            for index in range(_WORD):  # one store; what is too many the next value overwrites
+                text[place + index] = np.uint8(word >> U64(8 * index))
+            place += length
+        offsets[row + 1] = place
+    return offsets, text, place
 
 
 def id_text(ids: pa.Array) -> pa.Array:
@@ -56,8 +81,10 @@ def id_text(ids: pa.Array) -> pa.Array:
         return ids
     if ids.type != pa.int64() or ids.null_count:
         return ids.cast(pa.string())
-    offsets, text = _decimal_text(ids.to_numpy())
-    return pa.StringArray.from_buffers(len(ids), pa.py_buffer(offsets), pa.py_buffer(text))
+    values = ids.to_numpy()
+    widest = max((len(str(end)) for end in (values.min(), values.max())), default=1) if len(values) else 1
+    offsets, text, n_bytes = _decimal_text(values, widest)
+    return pa.StringArray.from_buffers(len(ids), pa.py_buffer(offsets), pa.py_buffer(text[:n_bytes]))
 
 
 @njit(
