@@ -13,7 +13,7 @@ import pyarrow as pa
 from numba import njit, types
 
 from emqa_core.combined import combined
-from emqa_core.kernel_types import READ_I64, READ_U8, READ_U64
+from emqa_core.kernel_types import READ_I32, READ_I64, READ_U8, READ_U64
 
 U64 = np.uint64
 
@@ -57,7 +57,7 @@ def _hash_strings(offsets, data):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(types.uint64[::1](READ_U64, READ_I64, READ_U64), cache=True)
+@njit([types.uint64[::1](READ_U64, each, READ_U64) for each in (READ_I32, READ_I64)], cache=True)
 def _hash_pairs(frame_hash, frame_of_row, object_hash):  # type: ignore[no-untyped-def]
     out = np.empty(object_hash.shape[0], np.uint64)
     for row in range(object_hash.shape[0]):
@@ -95,7 +95,7 @@ def hash_column(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 def hash_objects(frame_hash: np.ndarray, frame_of_row: np.ndarray, object_hash: np.ndarray) -> np.ndarray:
     """Hash of the real key (frame_id, object id), (n,) uint64.
 
-    frame_hash (F,) uint64, frame_of_row (n,) int64 index into it, object_hash (n,) uint64.
+    frame_hash (F,) uint64, frame_of_row (n,) int32 or int64 index into it, object_hash (n,) uint64.
     """
     return np.asarray(_hash_pairs(frame_hash, frame_of_row, object_hash))
 

@@ -7,34 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit, types
 
 from emqa_core import schema
 from emqa_core.classes import ClassList
 from emqa_core.combined import combined
 from emqa_core.errors import InputError
-from emqa_core.kernel_types import READ_I32, READ_I64
+from emqa_core.id_places import IdPlaces
 
 ClassPairs = list[tuple[int | str, str]]
-_WIDEST = 1 << 16  # ids within such a span are looked up by their place in it, a fifth of what a hash costs
-
-
-def _places(ids: np.ndarray) -> tuple[int, np.ndarray]:
-    """The lowest id, and the index of each id from it on, (span,) int32, -1 for a gap."""
-    low = int(ids.min())
-    codes = np.full(int(ids.max()) - low + 1, -1, np.int32)
-    codes[ids - low] = np.arange(len(ids), dtype=np.int32)
-    return low, codes
-
-
-@njit(types.int32[::1](READ_I64, types.int64, READ_I32), cache=True)
-def _look_up(values, low, code_of_place):  # type: ignore[no-untyped-def]
-    """Index of each value, (n,) int32, -1 where it has none."""
-    codes = np.empty(values.shape[0], np.int32)
-    for row in range(values.shape[0]):
-        place = np.uint64(values[row]) - np.uint64(low)  # what lies below is far above
-        codes[row] = code_of_place[place] if place < np.uint64(code_of_place.shape[0]) else -1
-    return codes
 
 
 def classes_of(table: pa.Table) -> ClassPairs:
@@ -98,8 +78,9 @@ def _codes_by(column: pa.ChunkedArray, listed: Sequence[str], *, integers: bool)
         )
     elif integers and pa.types.is_integer(column.type):
         ids = np.array([int(value) for value in listed], np.int64)
-        if len(ids) and int(ids.max()) - int(ids.min()) < _WIDEST and not column.null_count:
-            return _look_up(combined(column).cast(pa.int64()).to_numpy(), *_places(ids))
+        places = None if column.null_count else IdPlaces.of(ids, len(column))
+        if places is not None:
+            return places.look_up(combined(column).cast(pa.int64()).to_numpy())
         codes = _codes(column, pa.array([int(value) for value in listed], pa.int64()))
     else:
         codes = _codes(column.cast(pa.string()), pa.array(listed, pa.string()))

@@ -140,7 +140,8 @@ class ParquetSource:
             reader = _parquet_file(file, url)
             present = [name for name in names if name in reader.schema_arrow.names]
             try:
-                table = reader.read_row_groups([group.index for group in groups], present)
+                # On this thread: other threads have heaps of their own, of which nothing is used again here.
+                table = reader.read_row_groups([group.index for group in groups], present, use_threads=False)
             except (OSError, pa.ArrowInvalid) as error:
                 raise InputError(
                     f"{url} cannot be read: {error}", next_step="write or copy the file again"
@@ -161,7 +162,8 @@ class ParquetSource:
 
 def _parquet_file(file: object, url: str) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file)
+        # A store is asked for neighbouring columns at once; on a disk that would hold the whole file.
+        return pq.ParquetFile(file, pre_buffer=not isinstance(file, pa.OSFile))
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(
             f"{url} is no whole Parquet file: {error}", next_step="write or copy the file again"

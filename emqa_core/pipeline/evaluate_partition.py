@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -126,24 +126,25 @@ def _evaluate_model(
 
     label_ids = id_text(combined(label_side.rows.table["label_id"]))
     prediction_ids = id_text(combined(side.rows.table["prediction_id"]))
-    tables = {
-        "prediction": prediction_table(
+    # Made when it is their turn: what one was written from serves the next.
+    tables: dict[str, Callable[[], pa.Table]] = {
+        "prediction": lambda: prediction_table(
             side.rows, task.frames, task.classes, matches, outcomes, prediction_ids, label_ids,
             _arrow_columns(prediction_columns), options,
         ),
-        "label": label_table(
+        "label": lambda: label_table(
             label_side.rows, task.frames, task.classes, matches, label_outcomes, labels.area, label_ids,
             prediction_ids,
             _arrow_columns(label_columns), options,
         ),
-        "frame": frame_table(
+        "frame": lambda: frame_table(
             task.frames, outcomes, label_outcomes, _arrow_columns(frame_columns), options.chosen
         ),
     }  # fmt: skip
     run = task.runs[model]
     parts = tuple(
-        write_part(task.location, name, run.run_id, f"part-{task.index:05d}", run.complete(table))
-        for name, table in tables.items()
+        write_part(task.location, name, run.run_id, f"part-{task.index:05d}", run.complete(make()))
+        for name, make in tables.items()
     )
     counts = _count(matches, labels, predictions, outcomes, label_outcomes, options, n_classes)
     measured = MeasuredRows(

@@ -41,7 +41,7 @@ class RunIdentity:
         zeros = pa.array(np.zeros(n_rows, np.int32))
         return {
             "run_id": _coded(zeros, pa.array([self.run_id])),
-            "run_date": pa.repeat(pa.scalar(self.run_date, pa.date32()), n_rows),
+            "run_date": _coded(zeros, pa.array([self.run_date])),
             "model": _coded(zeros, pa.array([self.model])),
             "dataset": _coded(zeros, pa.array([self.dataset])),
         }
@@ -100,15 +100,20 @@ def _nullable(values: Array) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(values), [pa.py_buffer(is_valid), pa.py_buffer(values)])
 
 
+def _none_of(values: Array) -> pa.Array:
+    """A column of nulls alone; what lies below them is the memory of float64 values that are there anyway."""
+    none = np.zeros((len(values) + 7) // 8, np.uint8)
+    return pa.Array.from_buffers(pa.float64(), len(values), [pa.py_buffer(none), pa.py_buffer(values)])
+
+
 def _object_columns(
     rows: SortedRows, frames: pa.Table, classes: ClassList, class_code: Array
 ) -> dict[str, pa.Array]:
     table = rows.table
-    frame = pa.array(rows.frame.astype(np.int32))
     order = combined(frames["frame_order"]).to_numpy(zero_copy_only=False)
     code = pa.array(class_code)
     return {
-        "frame_id": _coded(frame, id_text(combined(frames["frame_id"]))),
+        "frame_id": _coded(pa.array(rows.frame), id_text(combined(frames["frame_id"]))),
         "frame_order": pa.array(np.repeat(order, np.diff(rows.frame_start))),
         "input_index": combined(table["input_index"]),
         "class_id": _coded(code, pa.array(classes.ids, pa.string())),
@@ -141,7 +146,7 @@ def prediction_table(
         "score": combined(rows.table["score"]),
         "outcome": _outcome(outcomes, options.chosen, PREDICTION_OUTCOMES),
         "iou": _nullable(matches.iou),
-        "iou_duplicate": pa.nulls(len(outcomes), pa.float64())
+        "iou_duplicate": _none_of(matches.iou)
         if matches.iou_duplicate is None
         else pa.array(matches.iou_duplicate),
         "label_id": take_ids(label_ids, matches.label_of_prediction),
@@ -173,9 +178,7 @@ def label_table(
         "is_ignored": combined(table["is_ignored"]),
         "outcome": _outcome(outcomes, options.chosen, LABEL_OUTCOMES),
         "iou": _nullable(matches.label_iou),
-        "iou_max": pa.nulls(len(outcomes), pa.float64())
-        if matches.iou_max is None
-        else pa.array(matches.iou_max),
+        "iou_max": _none_of(matches.label_iou) if matches.iou_max is None else pa.array(matches.iou_max),
         "prediction_id": take_ids(prediction_ids, matches.prediction_of_label),
         **_bits(outcomes.right, options.iou_thresholds, schema.found_column),
         **metrics,

@@ -94,21 +94,28 @@ def id_text(ids: pa.Array) -> pa.Array:
 def _take_text(position, offsets, text):  # type: ignore[no-untyped-def]
     """Arrow's offsets, bytes and validity bits of some of the ids."""
     n_rows = position.shape[0]
-    taken = np.zeros(n_rows + 1, np.int32)
+    taken = np.empty(n_rows + 1, np.int32)
+    taken[0] = 0
     is_valid = np.zeros((n_rows + 7) // 8, np.uint8)
+    place = 0
     for row in range(n_rows):
-        length = 0
         if position[row] >= 0:
-            length = offsets[position[row] + 1] - offsets[position[row]]
+            place += offsets[position[row] + 1] - offsets[position[row]]
             is_valid[row >> 3] |= np.uint8(1 << (row & 7))
-        taken[row + 1] = taken[row] + length
-    out = np.empty(taken[n_rows], np.uint8)
+        taken[row + 1] = place
+    out = np.empty(place + _WORD, np.uint8)
     for row in range(n_rows):
-        if position[row] >= 0:
-            begin = offsets[position[row]]
-            for index in range(taken[row + 1] - taken[row]):
-                out[taken[row] + index] = text[begin + index]
-    return taken, out, is_valid
+        if position[row] < 0:
+            continue
+        begin, place = offsets[position[row]], taken[row]
+        end = offsets[position[row] + 1]
+        if end - begin <= _WORD and begin + _WORD <= text.shape[0]:
+            for index in range(_WORD):  # one move; what is too many the next id overwrites
+                out[place + index] = text[begin + index]
+        else:
+            for index in range(end - begin):
+                out[place + index] = text[begin + index]
+    return taken, out[: taken[n_rows]], is_valid
 
 
 def take_ids(ids: pa.Array, position: Array) -> pa.Array:

@@ -109,7 +109,7 @@ def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> 
     """
     tables = tables or InputTables()
     files = FileAccess(config.storage)
-    labels, label_frames, class_pairs = _open_labels(config, tables, files)
+    labels, label_frames, listed = _open_labels(config, tables, files)
     predictions = _open_predictions(config, tables, files)
     frames = _open_frames(config, tables, files, label_frames, [labels, *predictions.values()])
     frames = replace(frames, frame=_in_frame_order(frames.frame))
@@ -120,6 +120,7 @@ def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> 
     )
     label_rows = labels.rows(frame_ids, config)
     prediction_rows = {model: source.rows(frame_ids, config) for model, source in predictions.items()}
+    class_pairs = labels.classes() if listed is None else listed  # rows that are held now are not read again
     if config.unlisted_classes == "evaluate":
         for source in predictions.values():
             class_pairs = [*class_pairs, *source.classes()]
@@ -138,13 +139,14 @@ def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> 
 
 def _open_labels(
     config: EvaluationConfig, tables: InputTables, files: Files
-) -> tuple[OpenedSource, FrameInput | None, list[tuple[int | str, str]]]:
+) -> tuple[OpenedSource, FrameInput | None, list[tuple[int | str, str]] | None]:
+    """The labels, and of a file that lists them the frames and classes."""
     if tables.labels is None and config.labels is None:
         raise ConfigError("no labels are set", next_step="give --labels, or `labels` in the configuration")
     if tables.labels is None and config.labels is not None and _is_parquet(config.labels, files):
         source = ParquetSource.open(config.labels, "label", config.columns.label, files)
         opened = OpenedSource.of_parquet(source, "label", "label", f"labels {config.labels}")
-        return opened, None, list(source.read_classes())
+        return opened, None, None
     if tables.labels is not None:
         read = labels_from_frame(tables.labels, config)
     else:

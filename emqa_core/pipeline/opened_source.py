@@ -43,11 +43,11 @@ class OpenedSource:
         )  # fmt: skip
 
     def classes(self) -> list[tuple[int | str, str]]:
-        """Id and name of every class that the rows name."""
-        if self.table is not None:
-            return list(classes_of(self.table))
-        assert self.parquet is not None
-        return list(self.parquet.read_classes())
+        """Id and name of every class that the source lists, or that its rows name."""
+        if self.parquet is not None and (self.table is None or self.parquet.classes is not None):
+            return list(self.parquet.read_classes())
+        assert self.table is not None
+        return list(classes_of(self.table))
 
     def frame_ids(self) -> pa.Array:
         """Distinct frame ids of the rows."""

@@ -11,7 +11,8 @@ from numba import njit, types
 
 from emqa_core import keys
 from emqa_core.combined import combined
-from emqa_core.kernel_types import READ_I64
+from emqa_core.id_places import IdPlaces
+from emqa_core.kernel_types import READ_I32, READ_I64
 from emqa_core.objects import Array, Frames
 
 
@@ -50,14 +51,18 @@ def runs_of_equal(column: pa.Array) -> tuple[Array, pa.Array]:
 
 
 def frame_of_rows(frame_id: pa.Array, frame_ids: pa.Array) -> Array:
-    """Position of each row's frame in frame_ids, (n,) int64; -1 for a frame that is not there."""
+    """Position of each row's frame in frame_ids, (n,) int32; -1 for a frame that is not there."""
+    if frame_id.type == frame_ids.type == pa.int64() and not frame_id.null_count and not frame_ids.null_count:
+        places = IdPlaces.of(frame_ids.to_numpy(), len(frame_id))
+        if places is not None:
+            return places.look_up(frame_id.to_numpy())
     starts, values = runs_of_equal(frame_id)
     found = pc.index_in(values.cast(frame_ids.type), value_set=frame_ids)
-    position = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    position = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     return np.repeat(position, np.diff(np.append(starts, len(frame_id))))
 
 
-@njit(types.Tuple((types.boolean, types.int64[::1]))(READ_I64, READ_I64, types.int64), cache=True)
+@njit(types.Tuple((types.boolean, types.int64[::1]))(READ_I32, READ_I64, types.int64), cache=True)
 def _frame_starts(frame, input_index, n_frames):  # type: ignore[no-untyped-def]
     """Whether rows ascend by frame, then input_index, and if so where each frame's rows start, (F + 1,)."""
     starts = np.zeros(n_frames + 1, np.int64)
@@ -73,7 +78,7 @@ def _frame_starts(frame, input_index, n_frames):  # type: ignore[no-untyped-def]
     return True, starts
 
 
-@njit(types.int64[::1](READ_I64, types.int64), cache=True)
+@njit(types.int64[::1](READ_I32, types.int64), cache=True)
 def _order_by_frame(frame, n_frames):  # type: ignore[no-untyped-def]
     """Rows by frame, those of a frame in the order given: a counting sort."""
     place_of = np.zeros(n_frames + 1, np.int64)
@@ -92,7 +97,7 @@ def _order_by_frame(frame, n_frames):  # type: ignore[no-untyped-def]
 class SortedRows:
     """Rows of a table in evaluation order.
 
-    table: the rows, sorted by frame, then input_index. frame (n,) int64: position of each row's frame.
+    table: the rows, sorted by frame, then input_index. frame (n,) int32: position of each row's frame.
     frame_start (F + 1,) int64.
     """
 

@@ -23,7 +23,7 @@ from emqa_core.errors import StorageError
 from emqa_core.schema import RUN_ID
 from emqa_core.storage.location import Location
 from emqa_core.storage.store_errors import explain_errors
-from emqa_core.storage.stored_columns import check_columns, stored_type
+from emqa_core.storage.stored_columns import check_columns, decoded, stored_type
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -44,6 +44,7 @@ _OF_THE_RUN = ("run_date",)
 _ROW_GROUP_ROWS = 131_072
 # One request for the whole file costs less than three for its end, its footer and its columns.
 _SMALL_BYTES = 1 << 20
+_WRITTEN_AT_ONCE = 1 << 20  # Parquet writes each page's header by itself
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _WORK = ("_emqa", "work")
 
@@ -78,7 +79,7 @@ def write_part(location: Location, table_name: str, run_id: str, part_name: str,
     import pyarrow.parquet as pq
 
     table = check_columns(table_name, table)
-    in_memory = table.schema
+    in_memory = pa.schema([field.with_type(decoded(field.type)) for field in table.schema])
     target = partition_location(location, table_name, run_id).child(f"{_plain(part_name)}.parquet")
     footers: list[pq.FileMetaData] = []
     table = _as_stored(table_name, table)
@@ -103,9 +104,13 @@ def write_part(location: Location, table_name: str, run_id: str, part_name: str,
         "metadata_collector": footers,
     }
     if location.store == "file":
-        with explain_errors(target), target.local_replacement() as file:
-            pq.write_table(table, file, **options)
-            n_bytes = file.tell()
+        with (
+            explain_errors(target),
+            target.local_replacement() as file,
+            pa.BufferedOutputStream(file, _WRITTEN_AT_ONCE) as buffered,
+        ):
+            pq.write_table(table, buffered, **options)
+            n_bytes = buffered.tell()
     else:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, **options)

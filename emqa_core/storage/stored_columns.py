@@ -39,6 +39,12 @@ _KEPT = frozenset(
 )
 
 
+def decoded(type_: pa.DataType) -> pa.DataType:
+    """The type of the values where they may come as a dictionary that no table is declared to have."""
+    is_coded = pa.types.is_dictionary(type_) and not pa.types.is_string(type_.value_type)
+    return type_.value_type if is_coded else type_
+
+
 def stored_type(table_name: str, column: str, type_: pa.DataType) -> pa.DataType:
     """The type that Delta keeps for a type in memory. Raises SchemaError for one that it has none for."""
     if pa.types.is_dictionary(type_):
@@ -108,7 +114,9 @@ def check_columns(table_name: str, table: pa.Table) -> pa.Table:
         if field.name not in present:
             raise _mismatch(table_name, field.name, f"a column of type {field.type}", "none")
         own, column = present.pop(field.name)
-        if own.type != field.type and own.type != stored_type(table_name, field.name, field.type):
+        if field.type not in (own.type, decoded(own.type)) and own.type != stored_type(
+            table_name, field.name, field.type
+        ):
             raise _mismatch(table_name, field.name, field.type, own.type)
         if not field.nullable and column.null_count:
             raise _mismatch(table_name, field.name, "no nulls", f"{column.null_count} nulls")
