@@ -39,7 +39,7 @@ def test_a_slice_and_other_types() -> None:
 @settings(deadline=None)  # the first call compiles
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=20), st.lists(st.integers(-3, 30), max_size=60))
 def test_taken_ids_are_what_arrow_takes(ids: list[str], wanted: list[int]) -> None:
-    position = np.array([min(each, len(ids) + 1) for each in wanted], np.int64)
+    position = np.array([min(each, len(ids) + 1) for each in wanted], np.int32)
     column = pa.array(["sliced", *ids, "off"])[1:-1]
     position[position >= len(ids)] = -1
     found = take_ids(column, position)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
-from emqa_core.kernel_types import READ_U64, READ_U64_3D
+from emqa_core.kernel_types import READ_U16_3D, READ_U64, READ_U64_3D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import Matched
 
@@ -19,11 +19,12 @@ U64 = np.uint64
 
 
 @njit(
-    types.void(
-        types.uint64[::1], READ_U64, READ_U64_3D, types.uint64[:, ::1], types.uint64[:, ::1]
-    ),
+    [
+        types.void(types.uint64[::1], READ_U64, bits, types.uint64[:, ::1], types.uint64[:, ::1])
+        for bits in (READ_U16_3D, READ_U64_3D)
+    ],
     cache=True,
-)  # fmt: skip
+)
 def _gather(words, matched_word, matched_bits, right, not_false):  # type: ignore[no-untyped-def]
     """Put the words of matches in the place of their numbers, and their bits in order."""
     n_matches = right.shape[1]
@@ -39,9 +40,9 @@ def _gather(words, matched_word, matched_bits, right, not_false):  # type: ignor
         words[row] = word
         for a in range(right.shape[0]):
             is_outside = (word >> U64(a + 1)) & U64(1)
-            bits = matched_bits[number, 0, a]
+            bits = U64(matched_bits[number, 0, a])
             right[a, match] = bits
-            not_false[a, match] = U64(0) if is_outside else bits | matched_bits[number, 1, a]
+            not_false[a, match] = U64(0) if is_outside else bits | U64(matched_bits[number, 1, a])
 
 
 @dataclass(frozen=True)

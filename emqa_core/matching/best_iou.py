@@ -145,7 +145,7 @@ def match_best_iou(
     np.maximum.at(iou_max, holder_of[enough], iou[matched_row][enough])
     counts = label_ignored & np.uint16(1) == 0
     found = np.where(counts, _bits_up_to(thresholds, iou_max), np.uint64(0))
-    prediction_of_label = np.full(len(labels), -1, np.int64)
+    prediction_of_label = np.full(len(labels), -1, np.int32)
     label_iou = np.full(len(labels), np.nan)
     chosen = (matched_bits[:, 0, 0] >> np.uint64(options.chosen)) & np.uint64(1) == 1
     finders = matched_row[chosen & enough]
@@ -154,7 +154,7 @@ def match_best_iou(
     is_evaluated = rank < options.max_dets[-1]
     return Matches(
         is_evaluated, outside, matched_row, rank[matched_row], matched_bits, label_ignored, found,
-        attached, iou, prediction_of_label, label_iou, iou_duplicate, iou_max,
+        attached.astype(np.int32), iou, prediction_of_label, label_iou, iou_duplicate, iou_max,
     )  # fmt: skip
 
 

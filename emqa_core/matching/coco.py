@@ -26,7 +26,7 @@ _REJECT_MARGIN = 0.999999  # the rejection test may round the other way than the
         (
             types.boolean[::1], types.uint16[::1], types.int64[::1], types.int32[::1],
             types.uint64[:, :, ::1], types.uint16[::1], types.uint64[::1],
-            types.int64[::1], types.float64[::1], types.int64[::1], types.float64[::1],
+            types.int32[::1], types.float64[::1], types.int32[::1], types.float64[::1],
         )
     )(
         READ_I64, READ_I32, READ_F64, READ_F64, READ_F64, READ_F64, READ_F64, READ_BOOL, READ_BOOL,
@@ -58,9 +58,9 @@ def _match(  # type: ignore[no-untyped-def]
     n_matched = 0
     label_ignored = np.zeros(n_labels, np.uint16)
     found = np.zeros(n_labels, np.uint64)
-    label_of_prediction = np.full(n_predictions, -1, np.int64)
+    label_of_prediction = np.full(n_predictions, -1, np.int32)
     iou_of_prediction = np.full(n_predictions, np.nan, np.float64)
-    prediction_of_label = np.full(n_labels, -1, np.int64)
+    prediction_of_label = np.full(n_labels, -1, np.int32)
     iou_of_label = np.full(n_labels, np.nan, np.float64)
 
     for index in range(n_ranges):

@@ -55,8 +55,8 @@ class Matches:
     says at index 0 that it is a true positive, at index 1 that it is matched to an ignored label.
     label_ignored (L,) uint16: bit a. found (L,) uint64: bit t, area `all`, score threshold applied.
 
-    At the chosen threshold, area `all`: label_of_prediction (P,) int64 or -1, iou (P,) float64 or NaN,
-    prediction_of_label (L,) int64 or -1 (labels that count only), label_iou (L,) float64 or NaN.
+    At the chosen threshold, area `all`: label_of_prediction (P,) int32 or -1, iou (P,) float64 or NaN,
+    prediction_of_label (L,) int32 or -1 (labels that count only), label_iou (L,) float64 or NaN.
     `best_iou` only, else None: iou_duplicate (P,) and iou_max (L,) float64.
     """
 

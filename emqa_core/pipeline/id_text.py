@@ -88,7 +88,7 @@ def id_text(ids: pa.Array) -> pa.Array:
 
 
 @njit(
-    types.Tuple((types.int32[::1], types.uint8[::1], types.uint8[::1]))(READ_I64, READ_I32, READ_U8),
+    types.Tuple((types.int32[::1], types.uint8[::1], types.uint8[::1]))(READ_I32, READ_I32, READ_U8),
     cache=True,
 )
 def _take_text(position, offsets, text):  # type: ignore[no-untyped-def]
@@ -119,7 +119,7 @@ def _take_text(position, offsets, text):  # type: ignore[no-untyped-def]
 
 
 def take_ids(ids: pa.Array, position: Array) -> pa.Array:
-    """The ids at some positions, (n,) int64, null where a position is negative. ids: text without nulls."""
+    """The ids at some positions, (n,) int32, null where a position is negative. ids: text without nulls."""
     _, offset_buffer, text_buffer = ids.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32)[ids.offset : ids.offset + len(ids) + 1]
     text = np.frombuffer(text_buffer, np.uint8) if text_buffer else np.empty(0, np.uint8)

@@ -106,8 +106,8 @@ class Matched:
     """m matched rows of score runs, in any order, with A area ranges.
 
     word (m,) uint64: bit 0 is set, bits 1 to 16 say which area ranges the row lies outside of, 17 to 24 are
-    its jackknife group and 32 to 63 its class. bits (m, 2, A) uint64: bit t says at index 0 that it is a
-    true positive, at index 1 that it is matched to an ignored label.
+    its jackknife group and 32 to 63 its class. bits (m, 2, A) uint16 if they fit, else uint64: bit t says
+    at index 0 that it is a true positive, at index 1 that it is matched to an ignored label.
     """
 
     word: Array
@@ -162,6 +162,8 @@ class ScoreRuns:
         start, key, word, match_word = _into_buckets(
             frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row
         )
+        if not matched_bits.max(initial=0) >> U64(16):
+            matched_bits = matched_bits.astype(np.uint16)
         return cls(start, key, word, Matched(match_word, matched_bits))
 
     def __len__(self) -> int:
@@ -204,7 +206,7 @@ class ScoreRuns:
     @staticmethod
     def empty(n_ranges: int) -> ScoreRuns:
         """The identity of addition."""
-        matched = Matched(np.empty(0, np.uint64), np.empty((0, 2, n_ranges), np.uint64))
+        matched = Matched(np.empty(0, np.uint64), np.empty((0, 2, n_ranges), np.uint16))
         start = np.zeros(N_BUCKETS + 1, np.int64)
         return ScoreRuns(start, np.empty(0, np.uint64), np.empty(0, np.uint64), matched)
 
