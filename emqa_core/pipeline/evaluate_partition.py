@@ -120,7 +120,9 @@ def _evaluate_model(
     predictions = side.predictions(frames, is_measured=len(chosen) > 0)
     prediction_columns = compute_prediction_metrics(chosen, frames, predictions, side.rows.table)
     frame_columns = compute_frame_metrics(chosen, frames, labels, predictions, task.frames)
+    side = side.as_stored()
     matches = _MATCH[config.matching](labels, predictions, n_classes, options)
+    predictions = predictions.without_boxes()
     outcomes = matches.prediction_outcomes(predictions, group, options)
     label_outcomes = matches.label_outcomes(labels, group, options)
 
@@ -133,9 +135,8 @@ def _evaluate_model(
             _arrow_columns(prediction_columns), options,
         ),
         "label": lambda: label_table(
-            label_side.rows, task.frames, task.classes, matches, label_outcomes, labels.area, label_ids,
-            prediction_ids,
-            _arrow_columns(label_columns), options,
+            label_side.as_stored().rows, task.frames, task.classes, matches, label_outcomes, labels.area,
+            label_ids, prediction_ids, _arrow_columns(label_columns), options,
         ),
         "frame": lambda: frame_table(
             task.frames, outcomes, label_outcomes, _arrow_columns(frame_columns), options.chosen

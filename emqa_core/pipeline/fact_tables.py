@@ -13,6 +13,7 @@ from numba import njit, types
 from emqa_core import schema
 from emqa_core.classes import ClassList
 from emqa_core.combined import combined
+from emqa_core.ingest.columns import BOX_COLUMNS
 from emqa_core.kernel_types import READ_I64, READ_U64
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, OutcomeRows
@@ -118,10 +119,7 @@ def _object_columns(
         "input_index": combined(table["input_index"]),
         "class_id": _coded(code, pa.array(classes.ids, pa.string())),
         "class_name": _coded(code, pa.array(classes.names, pa.string())),
-        **{
-            name: combined(table[name]).cast(pa.float32())
-            for name in ("x_px", "y_px", "width_px", "height_px")
-        },
+        **{name: combined(table[name]) for name in BOX_COLUMNS},
         "track_id": id_text(combined(table["track_id"]))
         if "track_id" in table.column_names
         else pa.nulls(table.num_rows, pa.string()),

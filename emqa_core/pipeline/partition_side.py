@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ from emqa_core import keys
 from emqa_core.classes import ClassList
 from emqa_core.combined import combined
 from emqa_core.ingest.class_columns import class_codes
+from emqa_core.ingest.columns import BOX_COLUMNS
 from emqa_core.ingest.quarantine import UNKNOWN_CLASS, BadRows, combine_quarantine
 from emqa_core.ingest.validate import VALIDATE_OBJECTS
 from emqa_core.objects import Array, Frames, Labels, Predictions
@@ -77,6 +78,14 @@ class PartitionSide:
         code = combined(rows.table["__class_code"]).to_numpy()
         rows = SortedRows(rows.table.drop_columns(["__class_code"]), rows.frame, rows.frame_start)
         return cls(kind, rows, code, combine_quarantine(bad), n_unlisted)
+
+    def as_stored(self) -> PartitionSide:
+        """The same rows with boxes in float32, as fact tables keep them."""
+        table = self.rows.table
+        for name in BOX_COLUMNS:
+            position = table.schema.get_field_index(name)
+            table = table.set_column(position, name, table[name].cast(pa.float32()))
+        return replace(self, rows=replace(self.rows, table=table))
 
     def labels(self, frames: Frames, *, is_measured: bool) -> Labels:
         """The rows as labels; is_measured: whether a metric needs the hashes of their keys."""
