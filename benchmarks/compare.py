@@ -35,8 +35,9 @@ PACKAGES = (
     "pycocotools",
 )
 WHAT = {
-    "emqa": "Parquet in; every file of a run written, per-row tables among them; twelve numbers; "
+    "emqa-rows": "Parquet in; tables of predictions, labels and frames written; twelve numbers; "
     "no quality metrics, no intervals",
+    "emqa": "the same, and every other file of a run: curves, class tables, summary",
     "emqa-committed": "the same, and committed to twelve new Delta tables",
     "emqa-metrics": "committed, with the whole catalogue, performance by metric, importance, intervals",
     "ultrafast": "ultrafast-pycocotools, prediction arrays; twelve numbers",
@@ -101,7 +102,7 @@ def main() -> None:
         "--evaluators",
         nargs="+",
         choices=EVALUATORS,
-        default=["emqa", "emqa-committed", "ultrafast", "hotcoco", "emqa-metrics"],
+        default=["emqa-rows", "emqa", "emqa-committed", "ultrafast", "hotcoco", "emqa-metrics"],
     )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the generated data")
     options = parser.parse_args()

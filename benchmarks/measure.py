@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 THREADS = (
     "ARROW_NUM_THREADS",
@@ -117,16 +118,26 @@ def hotcoco(folder: Path) -> Run:
     return run
 
 
-def emqa(folder: Path, metrics: str, *, committed: bool) -> Run:
-    """Parquet in, all of a run's Parquet files out; the twelve numbers from `summary`.
+def twelve_of(summary) -> list[float]:
+    values = {row["measure"]: row["value"] for row in summary.to_pylist()}
+    return [values[measure] for measure in TWELVE]
 
-    committed: with the transaction that adds the files to the Delta tables, and the summary read back
-    from there. Nobody else stores anything, so the time without it is what compares.
+
+def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) -> Run:
+    """Parquet in, and a run's Parquet files out; the twelve numbers from the rows of `summary`.
+
+    until: `rows`, the tables of predictions, labels and frames are written and the twelve numbers known;
+    `files`, every file of the run is written; `commit`, with the transaction that adds the files to the
+    Delta tables, and the summary read back from there. Nobody else stores anything.
     """
     from benchmarks.generate import write
+    from emqa_core.analysis.class_performance import ClassPerformance
+    from emqa_core.analysis.summary import summary_table
     from emqa_core.config import config_from
     from emqa_core.pipeline import stages
+    from emqa_core.pipeline.class_curves import order_shards, reduce_classes
     from emqa_core.pipeline.cluster import open_executor
+    from emqa_core.pipeline.finalize import combine_counts, reduce_tasks
     from emqa_core.pipeline.plan import plan_run
     from emqa_core.pipeline.progress import SilentProgress
     from emqa_core.storage.parts import read_part
@@ -150,15 +161,21 @@ def emqa(folder: Path, metrics: str, *, committed: bool) -> Run:
         stages.prepare_output(plan)
         with open_executor(config.cluster) as executor:
             evaluated = stages.evaluate_partitions(plan, executor, progress)
+            if until == "rows":
+                counts = combine_counts(evaluated.states["model"])
+                tasks = reduce_tasks(plan, counts, evaluated.scratch["model"], plan.n_partitions, 1)
+                reduced = order_shards(executor.map(reduce_classes, tasks), len(plan.classes))
+                curves, replicates, pooled = reduced
+                performance = ClassPerformance(plan.classes, plan.config, counts, curves, pooled, replicates)
+                return twelve_of(summary_table(performance, 0))
             counted = stages.count_metrics(plan, evaluated, executor, progress)
             finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
-        if committed:
+        if until == "commit":
             summary = stages.commit_runs(plan, finalized)[0].table("summary")
         else:
             (part,) = finalized.parts["model"]["summary"]
             summary = read_part(plan.location, part)
-        values = {row["measure"]: row["value"] for row in summary.to_pylist()}
-        return [values[measure] for measure in TWELVE]
+        return twelve_of(summary)
 
     # A first evaluation of a hundredth of S loads what is loaded on first use.
     run_on(write("XS", folder.parent, with_json=False), "warm")
@@ -168,9 +185,10 @@ def emqa(folder: Path, metrics: str, *, committed: bool) -> Run:
 
 
 EVALUATORS: dict[str, Callable[[Path], Run]] = {
-    "emqa": lambda folder: emqa(folder, "none", committed=False),
-    "emqa-committed": lambda folder: emqa(folder, "none", committed=True),
-    "emqa-metrics": lambda folder: emqa(folder, "all", committed=True),
+    "emqa-rows": lambda folder: emqa(folder, "none", "rows"),
+    "emqa": lambda folder: emqa(folder, "none", "files"),
+    "emqa-committed": lambda folder: emqa(folder, "none", "commit"),
+    "emqa-metrics": lambda folder: emqa(folder, "all", "commit"),
     "ultrafast": ultrafast,
     "hotcoco": hotcoco,
     "pycocotools": pycocotools,

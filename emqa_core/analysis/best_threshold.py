@@ -13,7 +13,7 @@ from emqa_core.kernel_types import READ_I64, READ_U64, READ_U64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import score_of
 
-U32, U64 = np.uint32, np.uint64
+U64 = np.uint64
 
 
 @njit(
@@ -53,8 +53,8 @@ def _take(keys, words, right, not_false, n_positive, state, best_key, n_rows):  
 class BestThreshold:
     """Of the rows of all classes together, A area ranges x T thresholds; filled by `take`.
 
-    n_positive (A,) int64: labels that count. Ties are taken whole, so the order of the
-    classes does not matter.
+    n_positive (A,) int64: labels that count. Ties are taken whole, so the order of the classes does not
+    matter.
     """
 
     n_positive: Array

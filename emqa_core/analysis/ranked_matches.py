@@ -15,7 +15,7 @@ from emqa_core.kernel_types import READ_U64, READ_U64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import Matched, score_of
 
-U32, U64 = np.uint32, np.uint64
+U64 = np.uint64
 
 
 @njit(
