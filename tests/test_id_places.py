@@ -10,7 +10,7 @@ from emqa_core.id_places import IdPlaces
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 NEAR = st.builds(
-    lambda low, steps: sorted({low + step for step in steps if low + step <= HIGHEST}),
+    lambda low, steps: sorted({low, *(low + step for step in steps if low + step <= HIGHEST)}),
     st.integers(LOWEST, HIGHEST),
     st.lists(st.integers(0, 70_000), min_size=1, max_size=30),
 )
