@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numba import njit, types
 
 from emqa_core.kernel_types import READ_I32, READ_I64
@@ -48,3 +49,14 @@ class IdPlaces:
     def look_up(self, values: np.ndarray) -> np.ndarray:
         """Index of each of the values (n,) int64 among the ids, (n,) int32, -1 where it is not there."""
         return np.asarray(_look_up(values, self.low, self.index_of_place))
+
+
+def index_by_place(values: pa.Array, ids: pa.Array) -> np.ndarray | None:
+    """Index of each value among the ids, (n,) int32, -1 where it is not there.
+
+    None where places do not do: for other than int64 without nulls, or ids too far apart.
+    """
+    if any(each.type != pa.int64() or each.null_count for each in (values, ids)):
+        return None
+    places = IdPlaces.of(ids.to_numpy(), len(values))
+    return None if places is None else places.look_up(values.to_numpy())

@@ -282,6 +282,33 @@ def test_selected_classes_keep_their_rows() -> None:
     assert described(chosen) == described(expected)
 
 
+@pytest.mark.parametrize("shift", [0, 13, 14, 61])
+def test_bits_of_any_width_say_the_same(shift: int) -> None:
+    """Thresholds moved up give the same curves there, also where only one of two parts needs wide words."""
+    rows = random_rows(np.random.default_rng(shift), 200, n_classes=2)
+    high = replace(
+        rows,
+        true_positive=rows.true_positive << np.uint64(shift),
+        ignored=rows.ignored << np.uint64(shift),
+    )
+    parts = [
+        high.part(np.flatnonzero(high.match < 0)).runs(),
+        high.part(np.flatnonzero(high.match >= 0)).runs(),
+    ]
+    matched = Matched.concat([part.matched for part in parts])
+    assert matched.bits.dtype == (np.uint16 if shift <= 13 else np.uint64)
+    n_positive = np.full((2, 2), 300)
+    ranked = RankedMatches.of(matched, 2)
+    for bucket in sorted_buckets(parts, matched):
+        ranked.take(bucket)
+    found = ClassCurves.of(ranked, n_positive, N_THRESHOLDS + shift)
+    # Rows of one score may stand in another order: those that are unmatched come first.
+    order = np.concatenate([np.flatnonzero(rows.match < 0), np.flatnonzero(rows.match >= 0)])
+    expected = curves_of(rows.part(order), n_positive)
+    np.testing.assert_array_equal(found.precision[:, shift:], expected.precision)
+    np.testing.assert_array_equal(found.n_false_positive[:, shift:], expected.n_false_positive)
+
+
 def test_runs_come_back_from_arrays() -> None:
     runs = random_rows(np.random.default_rng(0), 50, n_classes=2).runs()
     again = ScoreRuns.from_arrays(runs.to_arrays())

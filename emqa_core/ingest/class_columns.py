@@ -12,7 +12,7 @@ from emqa_core import schema
 from emqa_core.classes import ClassList
 from emqa_core.combined import combined
 from emqa_core.errors import InputError
-from emqa_core.id_places import IdPlaces
+from emqa_core.id_places import index_by_place
 
 ClassPairs = list[tuple[int | str, str]]
 
@@ -77,11 +77,11 @@ def _codes_by(column: pa.ChunkedArray, listed: Sequence[str], *, integers: bool)
             column.indices
         )
     elif integers and pa.types.is_integer(column.type):
-        ids = np.array([int(value) for value in listed], np.int64)
-        places = None if column.null_count else IdPlaces.of(ids, len(column))
-        if places is not None:
-            return places.look_up(combined(column).cast(pa.int64()).to_numpy())
-        codes = _codes(column, pa.array([int(value) for value in listed], pa.int64()))
+        ids = pa.array([int(value) for value in listed], pa.int64())
+        column = combined(column).cast(pa.int64())
+        if (by_place := index_by_place(column, ids)) is not None:
+            return by_place
+        codes = _codes(column, ids)
     else:
         codes = _codes(column.cast(pa.string()), pa.array(listed, pa.string()))
     return np.asarray(pc.fill_null(codes, -1).to_numpy())

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emqa_core.combined import combined
-from emqa_core.id_places import IdPlaces
+from emqa_core.id_places import index_by_place
 from emqa_core.ingest import quarantine
 from emqa_core.ingest.columns import BOX_COLUMNS, OBJECT_ID, Kind
 from emqa_core.keys import hash_column, hash_objects
@@ -82,13 +82,10 @@ def _frame_faults(table: pa.Table, known_frames: pa.Array | None) -> Iterator[Fa
     if known_frames.type != column.type:
         known_frames, column = known_frames.cast(pa.string()), column.cast(pa.string())
     ids = combined(column)
-    if ids.type == known_frames.type == pa.int64() and not ids.null_count and not known_frames.null_count:
-        places = IdPlaces.of(known_frames.to_numpy(), len(ids))
-        if places is not None:
-            is_unknown = places.look_up(ids.to_numpy()) < 0
-            if is_unknown.any():
-                yield quarantine.UNKNOWN_FRAME, "frame_id", is_unknown
-            return
+    if (by_place := index_by_place(ids, known_frames)) is not None:
+        if (by_place < 0).any():
+            yield quarantine.UNKNOWN_FRAME, "frame_id", by_place < 0
+        return
     # Rows of a frame mostly stand together: one look-up for each run of equal ids.
     starts = np.concatenate([[0], np.flatnonzero(_changes(ids)) + 1])
     is_known = pc.is_in(ids.take(pa.array(starts)), value_set=known_frames).to_numpy(zero_copy_only=False)

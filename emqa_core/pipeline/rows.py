@@ -11,7 +11,7 @@ from numba import njit, types
 
 from emqa_core import keys
 from emqa_core.combined import combined
-from emqa_core.id_places import IdPlaces
+from emqa_core.id_places import index_by_place
 from emqa_core.kernel_types import READ_I32, READ_I64
 from emqa_core.objects import Array, Frames
 
@@ -52,10 +52,8 @@ def runs_of_equal(column: pa.Array) -> tuple[Array, pa.Array]:
 
 def frame_of_rows(frame_id: pa.Array, frame_ids: pa.Array) -> Array:
     """Position of each row's frame in frame_ids, (n,) int32; -1 for a frame that is not there."""
-    if frame_id.type == frame_ids.type == pa.int64() and not frame_id.null_count and not frame_ids.null_count:
-        places = IdPlaces.of(frame_ids.to_numpy(), len(frame_id))
-        if places is not None:
-            return places.look_up(frame_id.to_numpy())
+    if (by_place := index_by_place(frame_id, frame_ids)) is not None:
+        return by_place
     starts, values = runs_of_equal(frame_id)
     found = pc.index_in(values.cast(frame_ids.type), value_set=frame_ids)
     position = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
