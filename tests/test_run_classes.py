@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from emqa_core import evaluate
+from emqa_core.ingest.parquet import CLASSES_KEY
 from emqa_core.storage.runs import Run
 
 BOX = {"x_px": 10.0, "y_px": 10.0, "width_px": 20.0, "height_px": 20.0}
@@ -27,7 +32,7 @@ PREDICTIONS = pd.DataFrame(
 )
 
 
-def run(labels: pd.DataFrame, predictions: pd.DataFrame, **options: Any) -> Run:
+def run(labels: pd.DataFrame | str, predictions: pd.DataFrame, **options: Any) -> Run:
     found = evaluate(labels=labels, predictions=predictions, frames=FRAMES, metrics=["none"], **options)
     assert isinstance(found, Run)
     return found
@@ -64,3 +69,13 @@ def test_unlisted_classes(policy: str, n_predictions: int, n_unlisted: int, n_ba
     assert counts(found) == (4, 2, n_predictions, n_unlisted)
     assert found.row()["n_quarantined"] == n_bad
     assert found.table("quarantine")["reason"].to_pylist() == ["unknown_class"] * n_bad
+
+
+@pytest.mark.parametrize("is_clustered", [True, False])
+def test_a_list_of_classes_in_the_file_is_taken_before_its_rows(tmp_path: Path, is_clustered: bool) -> None:
+    """Labels in frame order stay on the disk, others are held: both know the emu that no label has."""
+    rows = LABELS.drop(columns="class_name").iloc[:: 1 if is_clustered else -1]
+    listed = json.dumps([[3, "cat"], [7, "dog"], [9, "emu"]]).encode()
+    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata({CLASSES_KEY: listed})
+    pq.write_table(table, tmp_path / "labels.parquet", row_group_size=2)
+    assert counts(run(str(tmp_path / "labels.parquet"), PREDICTIONS)) == (4, 2, 3, 0)
