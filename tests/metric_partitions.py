@@ -93,7 +93,7 @@ class Partition:
     def rows(self, target: str) -> TargetRows:
         shape = (self.n_classes, self.n_thresholds, self.chosen)
         if target == "frame":
-            return TargetRows.of_frames(self.predictions, self.labels, *shape)
+            return TargetRows.of_frames(self.rows("prediction"), self.rows("label"))
         return TargetRows.of_objects(target, self.side(target), *shape)
 
     def side(self, target: str) -> OutcomeRows:

@@ -190,9 +190,10 @@ def test_every_scope_and_threshold_equals_scipy(target: str) -> None:
     units = UnitTotals.of(rows, part.frame_hash, whole_units=True)
     found = measure_metric(axis, counts, None, units, part.chosen).correlation
     for t in range(3):
-        listed = np.concatenate([rows.always, rows.partial.row[rows.partial.at(t)]])
-        y = np.zeros(len(rows))
-        y[rows.levels.row[rows.levels.at(t)]] = 1.0 if rows.y is None else rows.y[rows.levels.at(t)]
+        listed = np.flatnonzero(rows.counted >> np.uint64(t) & np.uint64(1))
+        y = (rows.right >> np.uint64(t) & np.uint64(1)).astype(float)
+        if rows.sized is not None:
+            y[rows.sized.row] = rows.sized.y[:, t]
         x = part.frame_values[rows.frame]
         for scope in range(4):
             own = listed if scope == 3 and target != "frame" else listed[rows.scope[listed] == scope]

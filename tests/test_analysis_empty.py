@@ -60,7 +60,7 @@ def test_what_is_empty_is_null_with_its_reason(name: str) -> None:
     pairs = count_bin_pairs(axis, rows, values, *scopes_to_merge(axis, counts, 0))
     unit_hash = hash_column(pa.array(np.arange(n_frames)))
     measures = [measure_metric(axis, counts, pairs, UnitTotals.of(rows, unit_hash, whole_units=True), 0)]
-    frames = TargetRows.of_frames(objects, objects, n_classes, n_thresholds, 0)
+    frames = TargetRows.of_frames(rows, rows)
     of_frames = count_metric(axis, "frame", frames, values[:n_frames] if n else np.zeros(n_frames))
     measures.append(
         measure_metric(axis, of_frames, None, UnitTotals.of(frames, unit_hash, whole_units=False), 0)

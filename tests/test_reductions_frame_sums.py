@@ -65,15 +65,15 @@ def test_frame_sums_are_those_of_a_plain_loop(whole: Partition) -> None:
     axis = axis_of(whole, "prediction")
     bins = axis.bin_of(whole.prediction_values)
     rows = whole.rows("prediction")
-    sums = FrameSums.of(rows, bins, axis.n_bins, has_whole=True)
-    columns, whole_columns = sums.columns(), sums.whole_columns()
+    columns = FrameSums.of(rows, bins, axis.n_bins).columns()
+    whole_columns = FrameSums.of(rows, np.minimum(bins, np.int16(0)), 1).columns()
     at_chosen = FrameSums.of(rows, bins, axis.n_bins, chosen_only=True).columns()
     for t in range(whole.n_thresholds):
         expected = sums_by_loop(whole.predictions, bins, whole.n_classes, axis.n_bins, t)
         together = sums_by_loop(whole.predictions, np.minimum(bins, 0), whole.n_classes, 1, t)
         for name, values, of_all in zip(COLUMNS, expected, together, strict=True):
             assert np.array_equal(columns[name][t], values), (name, t)
-            assert np.array_equal(whole_columns[name][t], of_all[:, 0]), (name, t)
+            assert np.array_equal(whole_columns[name][t], of_all), (name, t)
             if t == whole.chosen:
                 assert np.array_equal(at_chosen[name][0], values), name
 
@@ -154,11 +154,12 @@ def test_counts_of_frames_are_kept_by_level_of_f1(whole: Partition) -> None:
     counts = GroupCounts.of(rows, bins, axis.n_bins)
     for t in range(whole.n_thresholds):
         level = np.zeros(len(rows), np.int64)
-        level[rows.levels.row[rows.levels.at(t)]] = rows.level[rows.levels.at(t)]
+        assert rows.sized is not None
+        level[rows.sized.row] = rows.sized.level[:, t]
         expected = np.zeros((11, rows.n_scopes, N_GROUPS, axis.n_bins), np.int64)
-        for row in np.concatenate([rows.always, rows.partial.row[rows.partial.at(t)]]):
+        for row in np.flatnonzero(rows.counted >> np.uint64(t) & np.uint64(1)):
             if bins[row] >= 0:
-                expected[level[row], rows.scope[row], rows.group[row], bins[row]] += 1
+                expected[level[row], rows.scope[row], rows.cell[row] % N_GROUPS, bins[row]] += 1
         n, levels = counts.at(t)
         assert np.array_equal(n, expected.sum(axis=0))
         assert np.array_equal(levels, expected[1:])
@@ -179,14 +180,16 @@ def test_frames_count_by_the_f1_of_their_objects() -> None:
         np.zeros(12),
         4,
     )
-    rows = TargetRows.of_frames(predictions, labels, 2, 2, 0)
+    rows = TargetRows.of_frames(
+        *(TargetRows.of_objects("object", side, 2, 2, 0) for side in (predictions, labels))
+    )
+    sized = rows.sized
+    assert sized is not None
     level = {
         t: {
-            (int(rows.frame[row]), int(rows.scope[row])): (int(rows.level[e]), float(rows.y[e]))
-            for e, row in zip(
-                range(*rows.levels.start[t : t + 2]), rows.levels.row[rows.levels.at(t)], strict=True
-            )
-            if rows.y is not None
+            (int(rows.frame[row]), int(rows.scope[row])): (int(of_row[t]), float(y[t]))
+            for row, of_row, y in zip(sized.row, sized.level, sized.y, strict=True)
+            if of_row[t]
         }
         for t in (0, 1)
     }
@@ -194,7 +197,7 @@ def test_frames_count_by_the_f1_of_their_objects() -> None:
     assert level == {0: expected, 1: expected}
     counted = {t: set() for t in (0, 1)}
     for t in (0, 1):
-        listed = np.concatenate([rows.always, rows.partial.row[rows.partial.at(t)]])
+        listed = np.flatnonzero(rows.counted >> np.uint64(t) & np.uint64(1))
         counted[t] = {(int(rows.frame[row]), int(rows.scope[row])) for row in listed}
     assert counted[0] == {(0, 0), (0, 1), (0, 2), (3, 0), (3, 2)}
     assert counted[1] == counted[0] | {(1, 1), (1, 2)}
@@ -205,10 +208,10 @@ def test_iou_as_outcome_has_eleven_levels_and_never_less_than_its_threshold() ->
     iou = np.array([0.91, 0.5, np.nan, 0.4])
     target = TargetRows.of_objects("prediction", rows, 1, 2, 0, iou, np.array([0.5, 0.75]))
     assert target.n_levels == 11
-    assert target.levels.row.tolist() == [0, 1, 0, 2]
-    assert target.y is not None
-    assert target.y.tolist() == [0.91, 0.5, 0.91, 0.75]
-    assert target.level.tolist() == [10, 5, 10, 8]
+    assert target.sized is not None
+    assert target.sized.row.tolist() == [0, 1, 2]
+    assert target.sized.y.tolist() == [[0.91, 0.91], [0.5, 0], [0, 0.75]]
+    assert target.sized.level.tolist() == [[10, 10], [5, 0], [0, 8]]
 
 
 @pytest.mark.parametrize("whole_units", [True, False])
@@ -225,4 +228,4 @@ def test_group_of_frames_is_shared_by_their_rows() -> None:
     whole = random_partition(np.random.default_rng(8), 30, 2, 1)
     rows = whole.rows("prediction")
     assert rows.cell.max() < 2 * N_GROUPS
-    assert np.array_equal(rows.group, whole.predictions.frame_group[rows.frame])
+    assert np.array_equal(rows.cell % N_GROUPS, whole.predictions.frame_group[rows.frame])

@@ -83,7 +83,7 @@ def co_moments(whole: Partition) -> Callable[[Partition], CoMoments]:
         bins = axis.bin_of(part.prediction_values)
         control = np.where(bins < 0, 1, bins % 2).astype(np.int16)
         x = part.prediction_values.astype(np.float64)
-        return CoMoments.of(part.rows("prediction"), bins, x, axis.centre, control, 2)
+        return CoMoments.of(part.rows("prediction"), x, control, 2)
 
     return of
 
@@ -123,6 +123,11 @@ REDUCTIONS: dict[str, Reduction] = {
 
 def differences(ours: Any, other: Any, path: str = "") -> list[str]:
     """Where two states differ: whole numbers at all, others by more than 1e-12 of 1 or of themselves."""
+    if isinstance(ours, MetricCounts):
+        return differences(ours.to_arrays(), other.to_arrays(), path)
+    if isinstance(ours, GroupCounts | FrameSums | BinPairs | CoMoments):
+        # What they hold stands in an order of its own; what they send is in the order of the cells.
+        return differences(ours.to_arrays(path), other.to_arrays(path), path)
     if is_dataclass(ours):
         return [
             line

@@ -123,6 +123,10 @@ class MetricAxis:
         indices = encoded.indices.fill_null(len(code)).to_numpy(zero_copy_only=False)
         return np.asarray(np.array([*code, -1], np.int16)[indices])
 
+    def coarse_bin_of(self, values: Array | pa.Array | pa.ChunkedArray) -> Array:
+        """Coarse bin of each value, (n,) int16, -1 where it is missing."""
+        return self.coarse_of(self.bin_of(values))
+
     def coarse_of(self, bins: Array) -> Array:
         """Coarse bin of each fine bin, (n,) int16, -1 stays -1."""
         return np.asarray(np.append(self.coarse, np.int16(-1))[bins])

@@ -8,16 +8,17 @@ Intervals: delete-one-group jackknife, clipped to [-1, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from emqa_core.analysis.correlation_kernels import correlate, rank_correlate
+from emqa_core.analysis.correlation_kernels import correlate
+from emqa_core.analysis.count_cells import CountCells
 from emqa_core.analysis.intervals import jackknife_half_width
+from emqa_core.analysis.moment_cells import MomentCells
+from emqa_core.analysis.rank_correlation import rank_correlate
 from emqa_core.objects import Array
-from emqa_core.reductions.co_moments import CoMoments, KeyedMoments
-from emqa_core.reductions.target_rows import N_GROUPS
+from emqa_core.reductions.co_moments import CoMoments
 
 MIN_RESIDUAL_SHARE = 0.01
 
@@ -61,14 +62,14 @@ class Correlation:
 
 def correlation_of(
     moments: CoMoments,
-    counts: Sequence[tuple[Array, Array]],
+    counts: CountCells,
     n: Array,
     n_outcomes: Array,
     unit_reason: Array,
     *,
     is_control: bool = False,
 ) -> Correlation:
-    """Correlations from co-moments, and from counts of each T as `importance_of` takes them.
+    """Correlations from co-moments and counts.
 
     n, n_outcomes (T, K + 1) int64: rows with the metric, and how many levels of the outcome occur among
     them. unit_reason (K + 1,) object: why resampling units do not support an interval, else None. is_control:
@@ -76,13 +77,9 @@ def correlation_of(
     """
     n_scopes = n.shape[1]
     has_control = moments.n_control > 1
-    raw = np.empty((len(counts), n_scopes, 2, 2 + N_GROUPS))
-    of_x = _cells_of(moments.always, moments)
-    for t in range(len(counts)):
-        at_threshold = _cells_of(moments.partial.block(t, moments.n_cells), moments)
-        of_y = _cells_of(moments.levels.block(t, moments.n_cells), moments)
-        raw[t] = correlate(*of_x, *at_threshold, *of_y, n_scopes, N_GROUPS, moments.n_control, has_control)
-    ranks = np.stack([rank_correlate(n, levels) for n, levels in counts])
+    cells = MomentCells.of(moments, n_scopes)
+    raw = correlate(*cells.kernel_arrays, moments.n_control, has_control)
+    ranks = rank_correlate(*counts.kernel_arrays, counts.n_bins)
     is_constant = constant_scopes(moments, n_scopes)
     pearson, partial, residual = raw[..., 0, :-1], raw[..., 1, :-1], raw[..., 1, -1]
     is_function = is_control | (residual < MIN_RESIDUAL_SHARE)
@@ -109,13 +106,5 @@ def correlation_of(
 
 def constant_scopes(moments: CoMoments, n_scopes: int) -> Array:
     """Scopes in which the metric has at most one distinct value, (n_scopes,) bool."""
-    low, high = moments.low, moments.high
-    if len(low) < n_scopes:
-        low, high = np.append(low, low.min(initial=np.inf)), np.append(high, high.max(initial=-np.inf))
-    return np.asarray(low >= high)
-
-
-def _cells_of(part: KeyedMoments, moments: CoMoments) -> tuple[Array, Array, Array]:
-    """Keys, n and moments, and where the cells of each scope begin."""
-    first_cell = np.arange(moments.n_scopes + 1) * (N_GROUPS * moments.n_control)
-    return part.keys, np.column_stack([part.n, part.moments]), np.searchsorted(part.keys, first_cell)
+    of_scope, of_all = moments.constant_scopes()
+    return np.append(of_scope, of_all) if len(of_scope) < n_scopes else of_scope

@@ -1,261 +1,238 @@
-"""Kernels of correlation: of all rows and without each jackknife group."""
+"""Kernel of linear correlation: of all rows and without each jackknife group.
+
+What an IoU threshold changes nothing of, the metric's own sums, is worked out once per scope where no row
+counts at some thresholds only; each threshold then costs a few products per group and bin.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit, types
 
-_READ_F64_2D = types.Array(types.float64, 2, "C", readonly=True)
-_READ_I64_1D = types.Array(types.int64, 1, "C", readonly=True)
-_READ_I64_3D = types.Array(types.int64, 3, "C", readonly=True)
-_READ_I64_4D = types.Array(types.int64, 4, "C", readonly=True)
+from emqa_core.kernel_types import READ_F64_3D, READ_I32_2D
+from emqa_core.reductions.target_rows import N_GROUPS
 
 _NOTHING_LEFT = 1e-12  # of a sum of squares that rounding alone may leave
 
+# cells, index and totals of `sometimes`, index and totals of `levels`
+MOMENT_TYPES = (READ_F64_3D, READ_I32_2D, READ_F64_3D, READ_I32_2D, READ_F64_3D)
+_SUMS = types.float64[:, ::1]
 
-@njit(types.float64(types.float64, types.float64, types.float64, types.float64, types.float64), cache=True)
-def _ratio(xx, yy, xy, least_xx, least_yy):  # type: ignore[no-untyped-def]
+
+@njit(
+    types.float64(types.float64, types.float64, types.float64, types.float64, types.float64),
+    cache=True, inline="always",
+)  # fmt: skip
+def correlation_ratio(xx, yy, xy, least_xx, least_yy):  # type: ignore[no-untyped-def]
     if xx <= least_xx or yy <= least_yy:
         return np.nan
     return xy / np.sqrt(xx * yy)
 
 
-@njit(
-    types.void(types.float64[:, :, ::1], types.int64, types.float64, types.float64, types.float64[::1]),
-    cache=True,
-)
-def leave_groups_out(sums, n_bins, least_xx, least_yy, out):  # type: ignore[no-untyped-def]
-    """Correlation within bins, of all rows and without each group. sums (groups + 1, bins, 6): n, Σx, Σx²,
-    Σy, Σy², Σxy, the last group being all rows. out (1 + groups,); +inf: a group without rows.
+@njit(types.void(_SUMS, _SUMS, _SUMS, types.int64, _SUMS, _SUMS, types.float64[::1]), cache=True)
+def _leave_x_out(n, x, xx, n_bins, inverse, mean, left_xx):  # type: ignore[no-untyped-def]
+    """Without each group, the last being none: 1 / n and the mean of x by bin, Σ(x - mean)² over the bins.
+
+    n, x, xx (groups + 1, bins): n, Σx, Σx², the last group being all rows.
     """
-    n_groups = sums.shape[0] - 1
-    xx = 0.0
-    yy = 0.0
-    xy = 0.0
-    for z in range(n_bins):
-        n = sums[n_groups, z, 0]
-        if n > 0:
-            xx += sums[n_groups, z, 2] - sums[n_groups, z, 1] * sums[n_groups, z, 1] / n
-            yy += sums[n_groups, z, 4] - sums[n_groups, z, 3] * sums[n_groups, z, 3] / n
-            xy += sums[n_groups, z, 5] - sums[n_groups, z, 1] * sums[n_groups, z, 3] / n
-    out[0] = _ratio(xx, yy, xy, least_xx, least_yy)
-    for g in range(n_groups):
-        # Leaving a group out changes only the bins that it has rows in.
-        left_xx = xx
-        left_yy = yy
-        left_xy = xy
-        in_group = 0.0
+    n_groups = n.shape[0] - 1
+    for g in range(n_groups + 1):
+        total = 0.0
         for z in range(n_bins):
-            if sums[g, z, 0] == 0:
-                continue
-            in_group += sums[g, z, 0]
-            n = sums[n_groups, z, 0]
-            x = sums[n_groups, z, 1]
-            y = sums[n_groups, z, 3]
-            left_xx -= sums[g, z, 2] - x * x / n
-            left_yy -= sums[g, z, 4] - y * y / n
-            left_xy -= sums[g, z, 5] - x * y / n
-            n -= sums[g, z, 0]
-            x -= sums[g, z, 1]
-            y -= sums[g, z, 3]
-            if n > 0:
-                left_xx -= x * x / n
-                left_yy -= y * y / n
-                left_xy -= x * y / n
-        out[1 + g] = _ratio(left_xx, left_yy, left_xy, least_xx, least_yy) if in_group > 0 else np.inf
-
-
-_CELLS = (_READ_I64_1D, _READ_F64_2D, _READ_I64_1D)  # keys, columns, where each scope begins
-
-
-@njit(types.void(*_CELLS, types.int64, types.int64, types.float64[::1], types.float64[::1]), cache=True)
-def _add_means(key, cells, bound, first, last, in_bin, centre):  # type: ignore[no-untyped-def]
-    for i in range(bound[first], bound[last]):
-        z = key[i] % in_bin.shape[0]
-        in_bin[z] += cells[i, 0]
-        centre[z] += cells[i, 0] * cells[i, 1]
-
-
-@njit(types.void(*_CELLS, types.int64, types.int64, types.float64[::1], types.float64[:, :, ::1]), cache=True)
-def _add_spread(key, cells, bound, first, last, centre, sums):  # type: ignore[no-untyped-def]
-    for i in range(bound[first], bound[last]):
-        z = key[i] % centre.shape[0]
-        g = key[i] // centre.shape[0] % (sums.shape[0] - 1)
-        d = cells[i, 1] - centre[z]
-        sums[g, z, 0] += cells[i, 0]
-        sums[g, z, 1] += cells[i, 0] * d
-        sums[g, z, 2] += cells[i, 2] + cells[i, 0] * d * d
+            rows = n[n_groups, z]
+            own_x = x[n_groups, z]
+            own_xx = xx[n_groups, z]
+            if g < n_groups:
+                rows -= n[g, z]
+                own_x -= x[g, z]
+                own_xx -= xx[g, z]
+            inverse[g, z] = 0.0
+            mean[g, z] = 0.0
+            if rows > 0.5:  # numbers of rows are whole
+                inverse[g, z] = 1.0 / rows
+                mean[g, z] = own_x / rows
+                total += own_xx - own_x * mean[g, z]
+        left_xx[g] = total
 
 
 @njit(
-    types.float64[:, :, ::1](*_CELLS, *_CELLS, *_CELLS, types.int64, types.int64, types.int64, types.boolean),
+    types.void(
+        _SUMS, _SUMS, _SUMS, types.int64, _SUMS, _SUMS, types.float64[::1], types.float64[::1], types.float64,
+        types.float64, types.float64[::1],
+    ),
     cache=True,
-)
-def correlate(  # type: ignore[no-untyped-def]
-    x_key, of_x, x_bound, partial_key, of_partial, partial_bound, y_key, of_y, y_bound,
-    n_scopes, n_groups, n_control, has_control,
-):  # fmt: skip
-    """Occupied cells in ascending order, key (scope * groups + group) * control bins + control bin. of_x
-    (m, 3): n, mean, Σ(x - mean)²; of_partial: the same of rows that count at this T alone. of_y (e, 2 or 6):
-    of rows with y > 0 n, mean of x, unused, mean of y, Σ(y - mean)², Σ(x - mean)(y - mean); the first two
-    where y is just 1. bounds (own scopes + 1,): where the cells of each scope begin; scope n_scopes - 1 is
-    all of them where it has no cells of its own. Result (scopes, 2, 2 + groups): Pearson and partial
-    correlation as `leave_groups_out` gives them, then the share of x's variance within control bins.
-    """
-    n_own = x_bound.shape[0] - 1
-    out = np.full((n_scopes, 2, 2 + n_groups), np.nan)
-    sized = of_y.shape[1] > 2
-    # About the centre of each control bin and of all rows: n, Σx, Σx², Σy, Σy², Σxy; the last group is all.
-    sums = np.empty((n_groups + 1, n_control, 6), np.float64)
-    flat = np.empty((n_groups + 1, 1, 6), np.float64)
-    centre = np.empty(n_control, np.float64)
-    in_bin = np.empty(n_control, np.float64)
-    used = n_control - 1 if has_control else n_control
-    for scope in range(n_scopes):
-        first = scope
-        last = scope + 1
-        if scope == n_own:
-            first = 0
-            last = n_own
-        if x_bound[first] == x_bound[last] and partial_bound[first] == partial_bound[last]:
+)  # fmt: skip
+def _leave_groups_out(y, yy, xy, n_bins, inverse, mean, left_xx, in_group, least_xx, least_yy, out):  # type: ignore[no-untyped-def]
+    """Correlation within bins, of all rows and then without each group; +inf: a group without rows."""
+    n_groups = y.shape[0] - 1
+    for g in range(n_groups + 1):
+        # The last group, of all rows, is the replicate that leaves nothing out.
+        at = 0 if g == n_groups else 1 + g
+        if g < n_groups and in_group[g] == 0:
+            out[at] = np.inf
             continue
-        sums[:] = 0.0
-        flat[:] = 0.0
-        centre[:] = 0.0
-        in_bin[:] = 0.0
+        share = 1.0 if g < n_groups else 0.0
+        left_yy = 0.0
+        left_xy = 0.0
+        for z in range(n_bins):
+            own = y[n_groups, z] - share * y[g, z]
+            left_yy += yy[n_groups, z] - share * yy[g, z] - own * own * inverse[g, z]
+            left_xy += xy[n_groups, z] - share * xy[g, z] - own * mean[g, z]
+        out[at] = correlation_ratio(left_xx[g], left_yy, left_xy, least_xx, least_yy)
+
+
+@njit(types.float64[:, :, :, ::1](*MOMENT_TYPES, types.int64, types.boolean), cache=True)
+def correlate(cells, sometimes_at, sometimes, level_at, levels, n_control, has_control):  # type: ignore[no-untyped-def]
+    """cells (S, groups * control bins, 4) and the others as in `MomentCells`. Result (T, S, 2, 2 + groups):
+    Pearson and partial correlation as `_leave_groups_out` gives them, then the share of x's variance within
+    control bins.
+    """
+    n_scopes, n_inner = cells.shape[0], cells.shape[1]
+    n_groups = N_GROUPS
+    n_thresholds = levels.shape[1]
+    sized = levels.shape[2] > 2
+    out = np.full((n_thresholds, n_scopes, 2, 2 + n_groups), np.nan)
+    used = n_control - 1 if has_control else n_control
+    # About the centre of each control bin, then about the middle of all rows; the last group is all rows.
+    shape = (n_groups + 1, n_control)
+    sums = np.zeros((6, n_groups + 1, n_control))
+    n, x, xx, y, yy, xy = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
+    flat = (n_groups + 1, 1)
+    flat_sums = np.zeros((6, n_groups + 1, 1))
+    flat_n, flat_x, flat_xx = flat_sums[0], flat_sums[1], flat_sums[2]
+    flat_y, flat_yy, flat_xy = flat_sums[3], flat_sums[4], flat_sums[5]
+    inverse, mean, left_xx = np.zeros(shape), np.zeros(shape), np.zeros(n_groups + 1)
+    flat_inverse, flat_mean, flat_left_xx = np.zeros(flat), np.zeros(flat), np.zeros(n_groups + 1)
+    in_group, in_group_used = np.zeros(n_groups), np.zeros(n_groups)
+    centre = np.zeros(n_control)
+    shift = np.zeros(shape)
+    for scope in range(n_scopes):
+        changes = False
+        for i in range(n_inner):
+            if sometimes_at[scope, i] >= 0:
+                changes = True
+                break
+        within_xx = 0.0
+        whole_xx = 0.0
         rows = 0.0
         middle = 0.0
-        _add_means(x_key, of_x, x_bound, first, last, in_bin, centre)
-        _add_means(partial_key, of_partial, partial_bound, first, last, in_bin, centre)
-        for z in range(n_control):
-            rows += in_bin[z]
-            middle += centre[z]
-            if in_bin[z] > 0:
-                centre[z] /= in_bin[z]
-        middle /= rows
-        _add_spread(x_key, of_x, x_bound, first, last, centre, sums)
-        _add_spread(partial_key, of_partial, partial_bound, first, last, centre, sums)
-        for i in range(y_bound[first], y_bound[last]):
-            z = y_key[i] % n_control
-            g = y_key[i] // n_control % n_groups
-            n = of_y[i, 0]
-            d = of_y[i, 1] - centre[z]
-            y = 1.0
+        for t in range(n_thresholds):
+            if t == 0 or changes:
+                n[:] = 0.0
+                x[:] = 0.0
+                xx[:] = 0.0
+                rows = 0.0
+                middle = 0.0
+                # Sums of each cell stand about a value of its own: bring them to the centre of the bin.
+                for z in range(n_control):
+                    centre[z] = 0.0
+                    for g in range(n_groups):
+                        i = g * n_control + z
+                        if np.isnan(cells[scope, i, 1]):
+                            continue
+                        n[g, z] = cells[scope, i, 0]
+                        x[g, z] = cells[scope, i, 2]
+                        xx[g, z] = cells[scope, i, 3]
+                        if changes and sometimes_at[scope, i] >= 0:
+                            slot = sometimes_at[scope, i]
+                            n[g, z] += sometimes[slot, t, 0]
+                            x[g, z] += sometimes[slot, t, 1]
+                            xx[g, z] += sometimes[slot, t, 2]
+                        n[n_groups, z] += n[g, z]
+                        centre[z] += x[g, z] + n[g, z] * cells[scope, i, 1]
+                    rows += n[n_groups, z]
+                    middle += centre[z]
+                    if n[n_groups, z] > 0.5:
+                        centre[z] /= n[n_groups, z]
+                    for g in range(n_groups):
+                        i = g * n_control + z
+                        if np.isnan(cells[scope, i, 1]):
+                            continue
+                        d = cells[scope, i, 1] - centre[z]
+                        shift[g, z] = d
+                        xx[g, z] += 2.0 * d * x[g, z] + n[g, z] * d * d
+                        x[g, z] += n[g, z] * d
+                        x[n_groups, z] += x[g, z]
+                        xx[n_groups, z] += xx[g, z]
+                if rows < 0.5:
+                    continue
+                middle /= rows
+                flat_n[:] = 0.0
+                flat_x[:] = 0.0
+                flat_xx[:] = 0.0
+                in_group[:] = 0.0
+                in_group_used[:] = 0.0
+                within_xx = 0.0
+                whole_xx = 0.0
+                known = 0.0
+                known_x = 0.0
+                for z in range(n_control):
+                    if n[n_groups, z] < 0.5:
+                        continue
+                    d = centre[z] - middle
+                    for g in range(n_groups + 1):
+                        flat_n[g, 0] += n[g, z]
+                        flat_x[g, 0] += x[g, z] + n[g, z] * d
+                        flat_xx[g, 0] += xx[g, z] + 2.0 * d * x[g, z] + n[g, z] * d * d
+                    if z < used:
+                        own = x[n_groups, z]
+                        all_of = n[n_groups, z]
+                        within_xx += xx[n_groups, z] - own * own / all_of
+                        known += all_of
+                        known_x += own + all_of * d
+                        whole_xx += xx[n_groups, z] + 2.0 * d * own + all_of * d * d
+                        for g in range(n_groups):
+                            in_group_used[g] += n[g, z]
+                for g in range(n_groups):
+                    in_group[g] = flat_n[g, 0]
+                if known > 0.5:
+                    whole_xx -= known_x * known_x / known
+                _leave_x_out(flat_n, flat_x, flat_xx, 1, flat_inverse, flat_mean, flat_left_xx)
+                if has_control:
+                    _leave_x_out(n, x, xx, used, inverse, mean, left_xx)
+            if rows < 0.5:
+                continue
+            y[:] = 0.0
+            xy[:] = 0.0
             if sized:
-                y = of_y[i, 3]
-                sums[g, z, 4] += of_y[i, 4]
-                sums[g, z, 5] += of_y[i, 5]
-            sums[g, z, 3] += n * y
-            sums[g, z, 4] += n * y * y
-            sums[g, z, 5] += n * y * d
-        whole_xx = 0.0
-        within_xx = 0.0
-        known = 0.0
-        known_x = 0.0
-        for z in range(n_control):
-            d = centre[z] - middle
-            if in_bin[z] == 0:
-                continue
+                yy[:] = 0.0
+            flat_y[:] = 0.0
+            flat_yy[:] = 0.0
+            flat_xy[:] = 0.0
             for g in range(n_groups):
-                for column in range(6):
-                    sums[n_groups, z, column] += sums[g, z, column]
-            for g in range(n_groups + 1):
-                flat[g, 0, 0] += sums[g, z, 0]
-                flat[g, 0, 1] += sums[g, z, 1] + sums[g, z, 0] * d
-                flat[g, 0, 2] += sums[g, z, 2] + 2 * d * sums[g, z, 1] + sums[g, z, 0] * d * d
-                flat[g, 0, 3] += sums[g, z, 3]
-                flat[g, 0, 4] += sums[g, z, 4]
-                flat[g, 0, 5] += sums[g, z, 5] + d * sums[g, z, 3]
-            n = sums[n_groups, z, 0]
-            if z < used:
-                x = sums[n_groups, z, 1]
-                within_xx += sums[n_groups, z, 2] - x * x / n
-                known += n
-                known_x += x + n * d
-                whole_xx += sums[n_groups, z, 2] + 2 * d * x + n * d * d
-        if known > 0:
-            whole_xx -= known_x * known_x / known
-        least_yy = _NOTHING_LEFT * flat[n_groups, 0, 4]
-        least_xx = _NOTHING_LEFT * flat[n_groups, 0, 2]
-        leave_groups_out(flat, 1, least_xx, least_yy, out[scope, 0, : 1 + n_groups])
-        if has_control:
-            least_xx = _NOTHING_LEFT * whole_xx
-            leave_groups_out(sums, used, least_xx, least_yy, out[scope, 1, : 1 + n_groups])
-            if whole_xx > 0:
-                out[scope, 1, 1 + n_groups] = within_xx / whole_xx
-    return out
-
-
-@njit(types.float64[:, ::1](_READ_I64_3D, _READ_I64_4D), cache=True)
-def rank_correlate(n, levels):  # type: ignore[no-untyped-def]
-    """Spearman from mid-ranks of bins and levels, (scopes, 1 + groups), as `leave_groups_out` gives it."""
-    n_scopes, n_groups, n_bins = n.shape
-    n_levels = levels.shape[0] + 1
-    out = np.full((n_scopes, 1 + n_groups), np.inf)
-    # By group, the last being all rows, over the bins that the scope has rows in.
-    cells = np.empty((n_groups + 1, n_bins, n_levels), np.int64)
-    of_bin = np.empty((n_groups + 1, n_bins), np.int64)
-    of_level = np.empty((n_groups + 1, n_levels), np.int64)
-    rank_y = np.empty(n_levels, np.float64)
-    for scope in range(n_scopes):
-        used = 0
-        of_level[:] = 0
-        for b in range(n_bins):
-            rows = 0
-            for g in range(n_groups):
-                rows += n[scope, g, b]
-            of_bin[n_groups, used] = rows
-            if rows == 0:
-                continue
-            for level in range(n_levels):
-                cells[n_groups, used, level] = 0
-            for g in range(n_groups):
-                of_bin[g, used] = n[scope, g, b]
-                wrong = n[scope, g, b]
-                for level in range(1, n_levels):
-                    count = 0
-                    if wrong > 0:
-                        count = levels[level - 1, scope, g, b]
-                    cells[g, used, level] = count
-                    cells[n_groups, used, level] += count
-                    of_level[g, level] += count
-                    wrong -= count
-                cells[g, used, 0] = wrong
-                cells[n_groups, used, 0] += wrong
-                of_level[g, 0] += wrong
-            used += 1
-        for g in range(n_groups):
-            for level in range(n_levels):
-                of_level[n_groups, level] += of_level[g, level]
-        for replicate in range(n_groups + 1):
-            # The first replicate leaves out nothing; replicate g + 1 leaves out group g.
-            g = replicate - 1
-            rows = 0
-            taken = 0
-            for level in range(n_levels):
-                rows += of_level[n_groups, level]
-                if g >= 0:
-                    taken += of_level[g, level]
-            if g >= 0 and taken == 0:
-                continue
-            middle = (rows - taken + 1) / 2
-            before = 0
-            yy = 0.0
-            for level in range(n_levels):
-                count = of_level[n_groups, level] - (of_level[g, level] if g >= 0 else 0)
-                rank_y[level] = before + (count + 1) / 2 - middle
-                yy += count * rank_y[level] * rank_y[level]
-                before += count
-            before = 0
-            xx = 0.0
-            xy = 0.0
-            for b in range(used):
-                count = of_bin[n_groups, b] - (of_bin[g, b] if g >= 0 else 0)
-                rank_x = before + (count + 1) / 2 - middle
-                xx += count * rank_x * rank_x
-                before += count
-                for level in range(n_levels):
-                    count = cells[n_groups, b, level] - (cells[g, b, level] if g >= 0 else 0)
-                    xy += rank_x * count * rank_y[level]
-            out[scope, replicate] = _ratio(xx, yy, xy, 0.0, 0.0)
+                for z in range(n_control):
+                    i = g * n_control + z
+                    slot = level_at[scope, i]
+                    if slot < 0:
+                        continue
+                    if sized:
+                        y[g, z] = levels[slot, t, 2]
+                        yy[g, z] = levels[slot, t, 3]
+                        xy[g, z] = levels[slot, t, 4] + shift[g, z] * levels[slot, t, 2]
+                        yy[n_groups, z] += yy[g, z]
+                        flat_yy[g, 0] += yy[g, z]
+                    else:
+                        y[g, z] = levels[slot, t, 0]
+                        xy[g, z] = levels[slot, t, 1] + shift[g, z] * levels[slot, t, 0]
+                    y[n_groups, z] += y[g, z]
+                    xy[n_groups, z] += xy[g, z]
+                    flat_y[g, 0] += y[g, z]
+                    flat_xy[g, 0] += xy[g, z] + (centre[z] - middle) * y[g, z]
+                flat_y[n_groups, 0] += flat_y[g, 0]
+                flat_xy[n_groups, 0] += flat_xy[g, 0]
+                flat_yy[n_groups, 0] += flat_yy[g, 0]
+            all_yy = flat_yy if sized else flat_y
+            least_yy = _NOTHING_LEFT * all_yy[n_groups, 0]
+            least_xx = _NOTHING_LEFT * flat_xx[n_groups, 0]
+            _leave_groups_out(
+                flat_y, all_yy, flat_xy, 1, flat_inverse, flat_mean, flat_left_xx, in_group, least_xx,
+                least_yy, out[t, scope, 0, : 1 + n_groups],
+            )  # fmt: skip
+            if has_control:
+                _leave_groups_out(
+                    y, yy if sized else y, xy, used, inverse, mean, left_xx, in_group_used,
+                    _NOTHING_LEFT * whole_xx, least_yy, out[t, scope, 1, : 1 + n_groups],
+                )  # fmt: skip
+                if whole_xx > 0:
+                    out[t, scope, 1, 1 + n_groups] = within_xx / whole_xx
     return out

@@ -11,135 +11,163 @@ correction for clustered rows of Rao and Scott 1984.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numba import njit, types
 
+from emqa_core.analysis.count_cells import CELL_TYPES, CountCells
 from emqa_core.analysis.intervals import design_effect, jackknife_half_width
 from emqa_core.analysis.merged_bins import MergedBins
+from emqa_core.kernel_types import READ_F64, READ_I16_2D, READ_I64
 from emqa_core.objects import Array
-
-_READ_I64_1D = types.Array(types.int64, 1, "C", readonly=True)
-_READ_I64_3D = types.Array(types.int64, 3, "C", readonly=True)
-_READ_I64_4D = types.Array(types.int64, 4, "C", readonly=True)
-_READ_I16_2D = types.Array(types.int16, 2, "C", readonly=True)
-_READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
+from emqa_core.reductions.target_rows import N_GROUPS
 
 # Columns of the kernel's result, before one value of theta per group left out.
 _N, _I, _H, _BIAS, _M_X, _M_Y, _THETAS = range(7)
 
 
-@njit(types.float64(types.int64, _READ_F64), cache=True)
+@njit(types.float64(types.int64, READ_F64), cache=True, inline="always")
 def _n_log_n(n, table):  # type: ignore[no-untyped-def]
     if n < table.shape[0]:
         return table[n]
     return n * np.log(float(n))
 
 
-@njit(types.float64[:, ::1](_READ_I64_3D, _READ_I64_4D, _READ_I16_2D, _READ_I64_1D, _READ_F64), cache=True)
-def _mutual_information(n, levels, bin_of, n_merged, table):  # type: ignore[no-untyped-def]
-    """Per scope: n, I, H, b, m_X, m_Y, then theta without each group: +inf where the group has no rows, NaN
-    where one outcome is left.
+@njit(
+    types.float64[:, :, ::1](*CELL_TYPES, types.int64, READ_I16_2D, READ_I64, READ_F64), cache=True
+)  # fmt: skip
+def _mutual_information(  # type: ignore[no-untyped-def]
+    n, sometimes_at, sometimes, level_at, levels, n_bins, bin_of, n_merged, table
+):
+    """Per T and scope: n, I, H, b, m_X, m_Y, then theta without each group: +inf where the group has no rows,
+    NaN where one outcome is left.
     """
-    n_scopes, n_groups, n_bins = n.shape
-    n_levels = levels.shape[0] + 1
+    n_scopes, n_inner = n.shape
+    n_groups = N_GROUPS
+    n_thresholds = levels.shape[1]
+    n_levels = levels.shape[2] + 1
     most = 1
     for scope in range(n_scopes):
         most = max(most, n_merged[scope])
-    out = np.zeros((n_scopes, 6 + n_groups), np.float64)
-    # By group, the last being all rows: cells, and their margins.
+    out = np.zeros((n_thresholds, n_scopes, 6 + n_groups), np.float64)
+    # By group, the last being all rows: cells, and their margins. What T changes nothing of is kept: rows by
+    # bin, their n ln n over all rows and without each group, and the occupied bins.
     cells = np.empty((n_groups + 1, n_levels, most), np.int64)
-    of_bin = np.empty((n_groups + 1, most), np.int64)
     of_level = np.empty((n_groups + 1, n_levels), np.int64)
+    of_bin = np.empty((n_groups + 1, most), np.int64)
+    of_group = np.empty(n_groups + 1, np.int64)
+    x_without = np.empty(n_groups, np.float64)
+    n_x_without = np.empty(n_groups, np.int64)
     for scope in range(n_scopes):
-        cells[:] = 0
-        of_bin[:] = 0
-        of_level[:] = 0
-        all_rows = 0
-        for g in range(n_groups):
-            for b in range(n_bins):
-                rows = n[scope, g, b]
-                if rows == 0:
-                    continue
-                k = bin_of[scope, b]
-                all_rows += rows
-                of_bin[g, k] += rows
-                of_bin[n_groups, k] += rows
-                for level in range(n_levels - 1, -1, -1):
-                    count = rows
-                    if level > 0:
-                        count = levels[level - 1, scope, g, b]
-                        rows -= count
-                    cells[g, level, k] += count
-                    cells[n_groups, level, k] += count
-                    of_level[g, level] += count
-                    of_level[n_groups, level] += count
-        out[scope, 0] = all_rows
-        if all_rows == 0:
-            continue
-        # Sums of n ln n over cells, bins and levels, and how many of each are not empty.
-        sum_xy = 0.0
+        n_k = n_merged[scope]
+        changes = False
+        for i in range(n_inner):
+            if sometimes_at[scope, i] >= 0:
+                changes = True
+                break
         sum_x = 0.0
-        sum_y = 0.0
-        m_xy = 0
         m_x = 0
-        m_y = 0
-        for level in range(n_levels):
-            m_y += of_level[n_groups, level] > 0
-            sum_y += _n_log_n(of_level[n_groups, level], table)
-            for k in range(n_merged[scope]):
-                m_xy += cells[n_groups, level, k] > 0
-                sum_xy += _n_log_n(cells[n_groups, level, k], table)
-        for k in range(n_merged[scope]):
-            m_x += of_bin[n_groups, k] > 0
-            sum_x += _n_log_n(of_bin[n_groups, k], table)
-        whole = _n_log_n(all_rows, table)
-        out[scope, 1] = max(0.0, (sum_xy - sum_x - sum_y + whole) / all_rows)
-        out[scope, 2] = (whole - sum_y) / all_rows if m_y > 1 else 0.0
-        out[scope, 3] = max(0.0, (m_xy - m_x - m_y + 1) / (2 * all_rows))
-        out[scope, 4] = m_x
-        out[scope, 5] = m_y
-        if n_merged[scope] < 2:
-            out[scope, 6:] = np.nan
-            continue
-        for g in range(n_groups):
-            # Only the cells that the group has rows in change when it is left out.
-            rows = all_rows
-            xy = sum_xy
-            x = sum_x
-            y = sum_y
-            n_xy = m_xy
-            n_x = m_x
-            n_y = m_y
-            for level in range(n_levels):
-                if of_level[g, level] == 0:
-                    continue
-                rows -= of_level[g, level]
-                left = of_level[n_groups, level] - of_level[g, level]
-                n_y -= left == 0
-                y += _n_log_n(left, table) - _n_log_n(of_level[n_groups, level], table)
-                for k in range(n_merged[scope]):
-                    if cells[g, level, k] == 0:
+        for t in range(n_thresholds):
+            if t == 0 or changes:
+                of_bin[:, :n_k] = 0
+                of_group[:] = 0
+                for g in range(n_groups):
+                    for b in range(n_bins):
+                        i = g * n_bins + b
+                        rows = np.int64(n[scope, i])
+                        if changes and sometimes_at[scope, i] >= 0:
+                            rows += sometimes[sometimes_at[scope, i], t]
+                        of_bin[g, bin_of[scope, b]] += rows
+                        of_group[g] += rows
+                    of_group[n_groups] += of_group[g]
+                sum_x = 0.0
+                m_x = 0
+                for k in range(n_k):
+                    for g in range(n_groups):
+                        of_bin[n_groups, k] += of_bin[g, k]
+                    m_x += of_bin[n_groups, k] > 0
+                    sum_x += _n_log_n(of_bin[n_groups, k], table)
+                for g in range(n_groups):
+                    x_without[g] = 0.0
+                    n_x_without[g] = 0
+                    for k in range(n_k):
+                        left = of_bin[n_groups, k] - of_bin[g, k]
+                        n_x_without[g] += left > 0
+                        x_without[g] += _n_log_n(left, table)
+            all_rows = of_group[n_groups]
+            out[t, scope, 0] = all_rows
+            if all_rows == 0:
+                continue
+            cells[:, :, :n_k] = 0
+            of_level[:] = 0
+            for g in range(n_groups):
+                cells[g, 0, :n_k] = of_bin[g, :n_k]
+                of_level[g, 0] = of_group[g]
+                for b in range(n_bins):
+                    slot = level_at[scope, g * n_bins + b]
+                    if slot < 0:
                         continue
-                    left = cells[n_groups, level, k] - cells[g, level, k]
-                    n_xy -= left == 0
-                    xy += _n_log_n(left, table) - _n_log_n(cells[n_groups, level, k], table)
-            for k in range(n_merged[scope]):
-                if of_bin[g, k] > 0:
-                    left = of_bin[n_groups, k] - of_bin[g, k]
-                    n_x -= left == 0
-                    x += _n_log_n(left, table) - _n_log_n(of_bin[n_groups, k], table)
-            if rows == all_rows:
-                out[scope, 6 + g] = np.inf
-            elif n_y < 2:
-                out[scope, 6 + g] = np.nan
-            else:
-                whole = _n_log_n(rows, table)
-                bias = max(0.0, (n_xy - n_x - n_y + 1) / (2 * rows))
-                out[scope, 6 + g] = ((xy - x - y + whole) / rows - bias) / ((whole - y) / rows)
+                    k = bin_of[scope, b]
+                    for level in range(1, n_levels):
+                        count = np.int64(levels[slot, t, level - 1])
+                        cells[g, level, k] += count
+                        cells[g, 0, k] -= count
+                        of_level[g, level] += count
+                        of_level[g, 0] -= count
+                for level in range(n_levels):
+                    of_level[n_groups, level] += of_level[g, level]
+                    if of_level[g, level] > 0:
+                        cells[n_groups, level, :n_k] += cells[g, level, :n_k]
+            # Sums of n ln n over cells and levels, and how many of each are not empty.
+            sum_xy = 0.0
+            sum_y = 0.0
+            m_xy = 0
+            m_y = 0
+            for level in range(n_levels):
+                if of_level[n_groups, level] == 0:
+                    continue
+                m_y += 1
+                sum_y += _n_log_n(of_level[n_groups, level], table)
+                for k in range(n_k):
+                    m_xy += cells[n_groups, level, k] > 0
+                    sum_xy += _n_log_n(cells[n_groups, level, k], table)
+            whole = _n_log_n(all_rows, table)
+            out[t, scope, 1] = max(0.0, (sum_xy - sum_x - sum_y + whole) / all_rows)
+            out[t, scope, 2] = (whole - sum_y) / all_rows if m_y > 1 else 0.0
+            out[t, scope, 3] = max(0.0, (m_xy - m_x - m_y + 1) / (2 * all_rows))
+            out[t, scope, 4] = m_x
+            out[t, scope, 5] = m_y
+            if n_k < 2:
+                out[t, scope, 6:] = np.nan
+                continue
+            for g in range(n_groups):
+                rows = all_rows - of_group[g]
+                if rows == all_rows:
+                    out[t, scope, 6 + g] = np.inf
+                    continue
+                xy = 0.0
+                y = 0.0
+                n_xy = 0
+                n_y = 0
+                for level in range(n_levels):
+                    left = of_level[n_groups, level] - of_level[g, level]
+                    if left == 0:
+                        continue
+                    n_y += 1
+                    y += _n_log_n(left, table)
+                    for k in range(n_k):
+                        left = cells[n_groups, level, k] - cells[g, level, k]
+                        n_xy += left > 0
+                        xy += _n_log_n(left, table)
+                if n_y < 2:
+                    out[t, scope, 6 + g] = np.nan
+                else:
+                    whole = _n_log_n(rows, table)
+                    bias = max(0.0, (n_xy - n_x_without[g] - n_y + 1) / (2 * rows))
+                    information = (xy - x_without[g] - y + whole) / rows - bias
+                    out[t, scope, 6 + g] = information / ((whole - y) / rows)
     return out
 
 
@@ -173,22 +201,19 @@ class Importance:
 
 
 def importance_of(
-    counts: Sequence[tuple[Array, Array]],
+    counts: CountCells,
     merged: MergedBins,
     is_constant: Array,
     unit_reason: Array,
     no_axis: str | None = None,
 ) -> Importance:
-    """Importance from counts per threshold.
+    """Importance from the counts of a metric and target.
 
-    counts, one of each T: n (K + 1, groups, bins) and by level above 0 (levels - 1, K + 1, groups, bins)
-    int64. is_constant (K + 1,) bool: the metric has one distinct value. unit_reason (K + 1,) object: why
+    is_constant (K + 1,) bool: the metric has one distinct value. unit_reason (K + 1,) object: why
     resampling units do not support an interval, else None. no_axis: why the metric has no bins.
     """
     table = _n_log_n_table()
-    raw = np.stack(
-        [_mutual_information(n, levels, merged.bin_of, merged.n_merged, table) for n, levels in counts]
-    )
+    raw = _mutual_information(*counts.kernel_arrays, counts.n_bins, merged.bin_of, merged.n_merged, table)
     n, information, entropy, bias = (raw[..., column] for column in (_N, _I, _H, _BIAS))
     thetas = raw[..., _THETAS:]
     n_groups = (thetas != np.inf).sum(axis=-1)

@@ -14,15 +14,13 @@ from numba import njit, types
 
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.metric_counts import MetricCounts
+from emqa_core.kernel_types import READ_I64, READ_I64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.bin_pairs import BinPairs
 
 MIN_ROWS = 25
 MIN_RARER_OUTCOME = 5
 MIN_EFFECTIVE_FRAMES = 10
-
-_READ_I64_1D = types.Array(types.int64, 1, "C", readonly=True)
-_READ_I64_2D = types.Array(types.int64, 2, "C", readonly=True)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class MergedBins:
 
 @njit(
     types.Tuple((types.int16[:, ::1], types.int64[::1]))(
-        _READ_I64_2D, _READ_I64_2D, _READ_I64_1D, _READ_I64_1D, _READ_I64_1D, _READ_I64_2D
+        READ_I64_2D, READ_I64_2D, READ_I64, READ_I64, READ_I64, READ_I64_2D
     ),
     cache=True,
 )
@@ -224,18 +222,23 @@ def _add_pairs(sums: dict[str, Array], pairs: BinPairs, merged: MergedBins, most
         merged_bin = of_rank[slot, upper[pair]]
         return pairs.scopes[slot] * most + merged_bin, merged_bin == of_rank[slot, lower[pair]]
 
-    cell, wanted = inside(pairs.base.keys)
+    keys = np.flatnonzero(pairs.base[:, 0])
+    cell, wanted = inside(keys)
     for name, column, factor in (("sum_nn", 0, 2), ("n_frames", 1, -1)):
-        at_every = _add_up(cell[wanted], factor * pairs.base.sums[wanted, column], n_cells)
+        at_every = _add_up(cell[wanted], factor * pairs.base[keys[wanted], column], n_cells)
         sums[name] += np.tile(at_every, pairs.n_thresholds)
-    cell, wanted = inside(pairs.at_threshold.keys // pairs.n_thresholds)
-    place = pairs.at_threshold.keys % pairs.n_thresholds * n_cells + cell
-    for name, column, factor in (("sum_nn", 0, 2), ("n_frames", 1, -1), ("sum_ny", 2, 1), ("sum_yy", 3, 2)):
-        added = factor * pairs.at_threshold.sums[wanted, column]
-        sums[name] += _add_up(place[wanted], added, pairs.n_thresholds * n_cells)
+    keys = pairs.at_threshold.cells()
+    cell, wanted = inside(keys)
+    place = (np.arange(pairs.n_thresholds)[:, None] * n_cells + cell[wanted]).reshape(-1)
+    values = pairs.at_threshold.values(keys[wanted])
+    for column, (name, factor) in enumerate((("sum_nn", 2), ("n_frames", -1), ("sum_ny", 1), ("sum_yy", 2))):
+        added = factor * values[..., column].T.reshape(-1)
+        sums[name] += _add_up(place, added, pairs.n_thresholds * n_cells)
 
 
-def _add_up(place: Array, values: Array, n_places: int) -> Array:
+@njit(types.int64[::1](READ_I64, READ_I64, types.int64), cache=True)
+def _add_up(place, values, n_places):  # type: ignore[no-untyped-def]
     out = np.zeros(n_places, np.int64)
-    np.add.at(out, place, values)
+    for index in range(place.shape[0]):
+        out[place[index]] += values[index]
     return out

@@ -1,14 +1,18 @@
-"""Everything that is counted of one metric for one target; it adds over partitions."""
+"""Everything that is counted of one metric for one target; it takes partition after partition and adds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from numba import njit, types
 
 from emqa_core.analysis.bin_axis import MetricAxis
+from emqa_core.kernel_types import READ_F32, READ_F64, READ_I16, READ_U8
 from emqa_core.objects import Array
 from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.reductions.co_moments import CoMoments
@@ -16,13 +20,59 @@ from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.group_counts import GroupCounts
 from emqa_core.reductions.target_rows import TargetRows
 
+Values: TypeAlias = Array | pa.Array | pa.ChunkedArray
+
+
+@njit(
+    [
+        types.void(x, READ_I16, READ_U8, types.float64, types.float64[::1])
+        for x in (READ_F32, READ_F64)
+    ],
+    cache=True,
+)  # fmt: skip
+def _add_values(x, bins, kind_at_chosen, centre, total):  # type: ignore[no-untyped-def]
+    for row in range(x.shape[0]):
+        if kind_at_chosen[row] and bins[row] >= 0:
+            total[bins[row]] += np.float64(x[row]) - centre
+
 
 @dataclass(frozen=True)
+class CountedRows:
+    """The rows of a target in one partition, with what all metrics take of them.
+
+    control (n,) int16: bin of the metric that the partial correlation takes out, in 0 .. n_control - 1, the
+    last one for rows without it; (0,) with n_control = 1 where there is none.
+    """
+
+    rows: TargetRows
+    control: Array
+    n_control: int
+
+    @classmethod
+    def of(
+        cls, rows: TargetRows, axis: MetricAxis | None = None, values: Values | None = None
+    ) -> CountedRows:
+        """axis, values: of the control, object_area_px2 of the rows themselves or, for the frame target,
+        frame_label_count (F,); None: no partial correlation.
+        """
+        if axis is None or values is None or not axis.n_bins:
+            return cls(rows, np.empty(0, np.int16), 1)
+        bins = axis.coarse_of(axis.bin_of(values))
+        bins = np.where(bins < 0, np.int16(axis.n_coarse), bins)
+        return cls(rows, bins[rows.frame] if rows.target == "frame" else bins, axis.n_coarse + 1)
+
+    @cached_property
+    def all_together(self) -> FrameSums:
+        """Frame sums of all rows in one bin: the same for every metric that has a value everywhere."""
+        return FrameSums.of(self.rows, np.zeros(len(self.rows), np.int16), 1)
+
+
+@dataclass
 class MetricCounts:
     """State of one metric, its level and one target.
 
-    groups: rows per jackknife group and coarse bin. Of objects alone: coarse frame sums at every T, those of
-    all bins together included, fine ones at the chosen T, and fine_total (n_fine,) float64, the sum of the
+    groups: rows per jackknife group and coarse bin. Of objects alone: coarse frame sums at every T, whole,
+    those of all bins together, fine ones at the chosen T, and fine_total (n_fine,) float64, the sum of the
     values (relative to the axis's centre) of rows that count at the chosen T. moments: None for a
     categorical metric.
     """
@@ -33,37 +83,89 @@ class MetricCounts:
     groups: GroupCounts
     moments: CoMoments | None
     coarse: FrameSums | None = None
+    whole: FrameSums | None = None
     fine: FrameSums | None = None
     fine_total: Array | None = None
 
-    def __add__(self, other: MetricCounts) -> MetricCounts:
-        def both(a: FrameSums | None, b: FrameSums | None) -> FrameSums | None:
-            return None if a is None or b is None else a + b
-
-        without_moments = self.moments is None or other.moments is None
-        without_fine = self.fine_total is None or other.fine_total is None
-        return replace(
-            self,
-            groups=self.groups + other.groups,
-            moments=None if without_moments else self.moments + other.moments,  # type: ignore[operator]
-            coarse=both(self.coarse, other.coarse),
-            fine=both(self.fine, other.fine),
-            fine_total=None if without_fine else self.fine_total + other.fine_total,  # type: ignore[operator]
+    @classmethod
+    def zero(cls, axis: MetricAxis, level: str, like: CountedRows) -> MetricCounts:
+        """Of no rows, for partitions like that one."""
+        rows, n_thresholds, moments = like.rows, like.rows.n_thresholds, None
+        if not axis.is_categorical:
+            sized = rows.sized is not None
+            moments = CoMoments.zero(rows.n_scopes, like.n_control, n_thresholds, sized=sized)
+        groups = GroupCounts.zero(rows.n_scopes, axis.n_coarse, rows.n_levels, n_thresholds)
+        if rows.target == "frame":
+            return cls(axis.metric, level, rows.target, groups, moments)
+        return cls(
+            axis.metric,
+            level,
+            rows.target,
+            groups,
+            moments,
+            FrameSums.zero(rows.n_classes, axis.n_coarse, n_thresholds),
+            FrameSums.zero(rows.n_classes, 1, n_thresholds),
+            FrameSums.zero(rows.n_classes, axis.n_bins, 1),
+            None if axis.is_categorical else np.zeros(axis.n_bins),
         )
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # Between processes in narrow types: half the bytes.
-        return MetricCounts.from_arrays, (self.to_arrays(),)
+    def take(self, axis: MetricAxis, part: CountedRows, values: Values) -> None:
+        """Add the rows of a further partition.
+
+        values: of the level's rows, that is (F,) for a frame metric and for the frame target, else one per
+        row of the target.
+        """
+        rows = part.rows
+        is_of_frames = self.level == "frame"
+        fine = axis.bin_of(values)
+        x = None
+        if self.moments is not None and axis.n_bins:
+            x = np.asarray(values)
+            if x.dtype != np.float32:
+                x = x.astype(np.float64, copy=False)
+            x = np.ascontiguousarray(x[rows.frame] if is_of_frames else x)
+            self.moments.take(rows, x, part.control)
+        if self.target == "frame":
+            self.groups.take(rows, axis.coarse_of(fine)[rows.frame])
+            return
+        assert self.coarse is not None and self.whole is not None and self.fine is not None
+        coarse = axis.coarse_of(fine)
+        # All objects of a frame have its value, and so are counted together.
+        is_missing = len(coarse) > 0 and coarse.min() < 0
+        if is_of_frames:
+            self.groups.take_frames(rows, coarse)
+            self.coarse.take_frames(rows, coarse)
+            self.fine.take_frames(rows, fine, chosen_only=True)
+            if is_missing:
+                self.whole.take_frames(rows, np.minimum(coarse, np.int16(0)))
+        else:
+            self.groups.take(rows, coarse)
+            self.coarse.take(rows, coarse)
+            self.fine.take(rows, fine, chosen_only=True)
+            if is_missing:
+                self.whole.take(rows, np.minimum(coarse, np.int16(0)))
+        if not is_missing:
+            self.whole.add(part.all_together)
+        if self.fine_total is not None and x is not None:
+            if is_of_frames:
+                fine = fine[rows.frame]
+            _add_values(x, fine, rows.kind_at_chosen, axis.centre, self.fine_total)
+
+    def __add__(self, other: MetricCounts) -> MetricCounts:
+        def both(name: str) -> object:
+            a, b = getattr(self, name), getattr(other, name)
+            return None if a is None or b is None else a + b
+
+        states = ("groups", "moments", "coarse", "whole", "fine", "fine_total")
+        return MetricCounts(self.metric, self.level, self.target, *(both(name) for name in states))  # type: ignore[arg-type]
 
     def to_arrays(self) -> dict[str, Array]:
         """Named arrays without objects; counts in the narrowest types that hold them."""
         arrays = {"key": np.array([self.metric, self.level, self.target]), **self.groups.to_arrays("groups")}
-        if self.moments is not None:
-            arrays |= self.moments.to_arrays("moments")
-        for name in ("coarse", "fine"):
-            sums: FrameSums | None = getattr(self, name)
-            if sums is not None:
-                arrays |= sums.to_arrays(name)
+        for name in ("moments", "coarse", "whole", "fine"):
+            state = getattr(self, name)
+            if state is not None:
+                arrays |= state.to_arrays(name)
         if self.fine_total is not None:
             arrays["fine_total"] = self.fine_total
         return arrays
@@ -71,20 +173,20 @@ class MetricCounts:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> MetricCounts:
         metric, level, target = arrays["key"].tolist()
-        held = dict(arrays)
 
         def sums(name: str) -> FrameSums | None:
-            return FrameSums.from_arrays(name, held) if f"{name}.shape" in held else None
+            return FrameSums.from_arrays(name, arrays) if f"{name}.shape" in arrays else None
 
         return cls(
             metric,
             level,
             target,
-            GroupCounts.from_arrays("groups", held),
-            CoMoments.from_arrays("moments", held) if "moments.shape" in held else None,
+            GroupCounts.from_arrays("groups", arrays),
+            CoMoments.from_arrays("moments", arrays) if "moments.shape" in arrays else None,
             sums("coarse"),
+            sums("whole"),
             sums("fine"),
-            held.get("fine_total"),
+            arrays.get("fine_total"),
         )
 
 
@@ -92,56 +194,22 @@ def count_metric(
     axis: MetricAxis,
     level: str,
     rows: TargetRows,
-    values: Array | pa.Array | pa.ChunkedArray,
-    control: tuple[MetricAxis, Array] | None = None,
+    values: Values,
+    control: tuple[MetricAxis, Values] | None = None,
 ) -> MetricCounts:
     """Count one metric against one target in one partition.
 
-    level: `prediction`, `label` or `frame`. values: of the level's rows, that is (F,) for a frame metric and
-    for the frame target, else one per row of the target. control: axis and values of the metric that the
-    partial correlation takes out, object_area_px2 of the rows themselves or, for the frame target,
-    frame_label_count of the frames; None: no partial correlation.
+    level: `prediction`, `label` or `frame`. values: as in `MetricCounts.take`. control: as `CountedRows.of`
+    takes it.
     """
-    per_frame = level == "frame"
-    fine = axis.bin_of(values)
-    if per_frame:
-        fine = fine[rows.frame]
-    coarse = axis.coarse_of(fine)
-    moments = None
-    if not axis.is_categorical:
-        x = np.asarray(values, np.float64)
-        x = np.ascontiguousarray(x[rows.frame] if per_frame else x)
-        control_bins, n_control = None, 1
-        if control is not None and control[0].n_bins:
-            control_axis, control_values = control
-            n_control = control_axis.n_coarse + 1
-            control_bins = control_axis.coarse_of(control_axis.bin_of(control_values))
-            control_bins = np.where(control_bins < 0, np.int16(n_control - 1), control_bins)
-            control_bins = control_bins[rows.frame] if rows.target == "frame" else control_bins
-        moments = CoMoments.of(rows, coarse, x, axis.centre, control_bins, n_control)
-    counts = MetricCounts(
-        axis.metric, level, rows.target, GroupCounts.of(rows, coarse, axis.n_coarse), moments
-    )
-    if rows.target == "frame":
-        return counts
-    fine_total = None
-    if moments is not None:
-        assert rows.counted is not None
-        counted = (rows.counted >> np.uint64(rows.chosen)) & np.uint64(1) == 1
-        known = counted & (fine >= 0)
-        weights = np.where(known, x - axis.centre, 0.0)
-        fine_total = np.bincount(np.where(known, fine, 0), weights=weights, minlength=axis.n_bins)
-        fine_total = fine_total[: axis.n_bins]  # an axis without bins has no bin 0 either
-    return replace(
-        counts,
-        coarse=FrameSums.of(rows, coarse, axis.n_coarse, has_whole=True),
-        fine=FrameSums.of(rows, fine, axis.n_bins, chosen_only=True),
-        fine_total=fine_total,
-    )
+    part = CountedRows.of(rows, *(control or (None, None)))
+    counts = MetricCounts.zero(axis, level, part)
+    counts.take(axis, part, values)
+    return counts
 
 
 def count_bin_pairs(
-    axis: MetricAxis, rows: TargetRows, values: Array | pa.Array | pa.ChunkedArray, scopes: Array, rank: Array
+    axis: MetricAxis, rows: TargetRows, values: Values, scopes: Array, rank: Array
 ) -> BinPairs:
     """Second pass over one partition for the scopes that `scopes_to_merge` names, in its order of bins."""
-    return BinPairs.of(rows, axis.coarse_of(axis.bin_of(values)), scopes, rank)
+    return BinPairs.of(rows, axis.coarse_bin_of(values), scopes, rank)

@@ -8,6 +8,7 @@ import numpy as np
 
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.correlation import Correlation, constant_scopes, correlation_of
+from emqa_core.analysis.count_cells import CountCells
 from emqa_core.analysis.importance import Importance, importance_of, independence_p_value
 from emqa_core.analysis.merged_bins import merge_bins, merged_frame_sums
 from emqa_core.analysis.metric_counts import MetricCounts
@@ -66,19 +67,17 @@ def measure_metric(
     counts: of all partitions. pairs: of the second pass, None where `scopes_to_merge` named no scope. units:
     of the target. chosen: index of the chosen T. with_intervals: False leaves them out (`not_requested`).
     """
-    by_threshold = [_with_all(*counts.groups.at(t), counts.target) for t in range(len(counts.groups.missing))]
-    n_scopes = by_threshold[0][0].shape[0]
-    shape = (len(by_threshold), n_scopes)
+    cells = CountCells.of(counts.groups, counts.target)
+    n_scopes = cells.n_scopes
+    shape = (cells.n_thresholds, n_scopes)
     reasons = unit_reasons(units)
     interval_reasons = reasons if with_intervals else np.full(n_scopes, "not_requested", object)
     merged = merge_bins(axis, counts, pairs, chosen)
-    importance = importance_of(
-        by_threshold, merged, _constant(counts, by_threshold, chosen), interval_reasons, axis.reason
-    )
+    importance = importance_of(cells, merged, _constant(counts, cells, chosen), interval_reasons, axis.reason)
     sums = None
     if counts.target != "frame":
-        assert counts.coarse is not None
-        whole = {f"whole_{name}": values for name, values in counts.coarse.whole_columns().items()}
+        assert counts.whole is not None
+        whole = {f"whole_{name}": values[..., 0] for name, values in counts.whole.columns().items()}
         sums = merged_frame_sums(counts, pairs, merged) | whole
     p_value = independence_p_value(importance, sums)
     p_value[:, reasons == "dominated_by_unit"] = np.nan
@@ -88,7 +87,7 @@ def measure_metric(
         is_control = PARTIAL_CONTROL[counts.target] == counts.metric
         correlation = correlation_of(
             counts.moments,
-            by_threshold,
+            cells,
             importance.n,
             importance.n_outcomes,
             interval_reasons,
@@ -102,16 +101,8 @@ def measure_metric(
     )
 
 
-def _with_all(n: Array, levels: Array, target: str) -> tuple[Array, Array]:
-    if target == "frame":
-        return n, levels
-    return (
-        np.concatenate([n, n.sum(axis=0, keepdims=True)]),
-        np.concatenate([levels, levels.sum(axis=1, keepdims=True)], axis=1),
-    )
-
-
-def _constant(counts: MetricCounts, by_threshold: list[tuple[Array, Array]], chosen: int) -> Array:
+def _constant(counts: MetricCounts, cells: CountCells, chosen: int) -> Array:
     if counts.moments is not None:
-        return constant_scopes(counts.moments, by_threshold[0][0].shape[0])
-    return np.asarray((by_threshold[chosen][0].sum(axis=1) > 0).sum(axis=1) == 1)
+        return constant_scopes(counts.moments, cells.n_scopes)
+    n, _ = cells.at(chosen)
+    return np.asarray((n.sum(axis=1) > 0).sum(axis=1) == 1)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from emqa_core.analysis.bin_axis import MetricAxis, decide_axis
 from emqa_core.analysis.merged_bins import scopes_to_merge
-from emqa_core.analysis.metric_counts import MetricCounts, count_bin_pairs, count_metric
+from emqa_core.analysis.metric_counts import CountedRows, MetricCounts
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Array
-from emqa_core.pipeline.metric_rows import SIDES, SampleState, read_metric, read_outcomes, target_rows
+from emqa_core.pipeline.metric_rows import SIDES, SampleState, object_rows, read_metric, read_outcomes
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.registry import ChosenMetric, ChosenMetrics, Level
 from emqa_core.reductions.bin_pairs import BinPairs
@@ -80,16 +80,12 @@ def count(task: CountTask) -> dict[Key, MetricCounts]:
     for index in range(len(task.parts)):
         reader = _PartitionReader(task, index)
         for metric in task.metrics:
+            axis = task.axes[metric.name]
             for target, level in targets_of(metric):
-                counted = count_metric(
-                    task.axes[metric.name],
-                    level,
-                    reader.rows(target),
-                    reader.values(level, metric.name),
-                    reader.control(target),
-                )
-                key = (metric.name, target)
-                total[key] = total[key] + counted if key in total else counted
+                key, part = (metric.name, target), reader.rows(target)
+                if key not in total:
+                    total[key] = MetricCounts.zero(axis, level, part)
+                total[key].take(axis, part, reader.values(level, metric.name))
     return total
 
 
@@ -104,14 +100,13 @@ def count_pairs(task: CountTask, needed: Mapping[Key, tuple[Array, Array]]) -> d
                 if key not in needed:
                     continue
                 scopes, rank = needed[key]
-                pairs = count_bin_pairs(
-                    task.axes[metric.name],
-                    reader.rows(target),
-                    reader.values(level, metric.name),
-                    scopes,
-                    rank,
+                rows, own = reader.rows(target).rows.within(scopes)
+                if key not in total:
+                    total[key] = BinPairs.zero(scopes, rank, rows.n_thresholds)
+                values = reader.values(level, metric.name)
+                total[key].take(
+                    rows, task.axes[metric.name].coarse_bin_of(values if own is None else values.take(own))
                 )
-                total[key] = total[key] + pairs if key in total else pairs
     return total
 
 
@@ -131,15 +126,19 @@ class _PartitionReader:
         self._index = index
         self._parts = task.parts[index]
         self._outcomes, self._iou, _ = read_outcomes(task.scratch, index)
-        self._rows: dict[Target, TargetRows] = {}
+        self._rows: dict[Target, CountedRows] = {}
         self._values: dict[tuple[Level, str], Array] = {}
 
-    def rows(self, target: Target) -> TargetRows:
+    def rows(self, target: Target) -> CountedRows:
         if target not in self._rows:
-            self._rows[target] = target_rows(
-                self._outcomes, self._iou, target, self._task.config, self._task.n_classes
-            )
+            self._rows[target] = CountedRows.of(self._target_rows(target), *self._control(target))
         return self._rows[target]
+
+    def _target_rows(self, target: Target) -> TargetRows:
+        if target == "frame":
+            return TargetRows.of_frames(self.rows("prediction").rows, self.rows("label").rows)
+        outcomes, iou = self._outcomes[target], self._iou.get(target)
+        return object_rows(outcomes, iou, target, self._task.config, self._task.n_classes)
 
     def values(self, level: Level, metric: str) -> Array:
         if (level, metric) not in self._values:
@@ -149,9 +148,9 @@ class _PartitionReader:
             )
         return self._values[level, metric]
 
-    def control(self, target: Target) -> tuple[MetricAxis, Array] | None:
+    def _control(self, target: Target) -> tuple[MetricAxis, Array] | tuple[()]:
         name = CONTROL_OF[target]
         if name not in self._task.axes:
-            return None
+            return ()
         level: Level = "frame" if target == "frame" else target
         return self._task.axes[name], self.values(level, name)

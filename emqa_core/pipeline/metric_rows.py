@@ -51,29 +51,22 @@ class MeasuredRows:
     unit_hash: Array
 
 
-def target_rows(
-    outcomes: Mapping[str, OutcomeRows],
-    iou: Mapping[str, Array],
-    target: str,
-    config: EvaluationConfig,
-    n_classes: int,
+def object_rows(
+    outcomes: OutcomeRows, iou: Array | None, side: Level, config: EvaluationConfig, n_classes: int
 ) -> TargetRows:
-    """The rows of one target: predictions, labels or frames."""
+    """The rows of the target `prediction` or `label`.
+
+    iou (n,): None where the outcome is just right or wrong.
+    """
     thresholds = config.evaluated_iou_thresholds
-    chosen = config.chosen_threshold_index
-    if target == "frame":
-        return TargetRows.of_frames(
-            outcomes["prediction"], outcomes["label"], n_classes, len(thresholds), chosen
-        )
-    sized = config.importance_target == "iou"
     return TargetRows.of_objects(
-        target,
-        outcomes[target],
+        side,
+        outcomes,
         n_classes,
         len(thresholds),
-        chosen,
-        iou[target] if sized else None,
-        np.array(thresholds) if sized else None,
+        config.chosen_threshold_index,
+        iou,
+        None if iou is None else np.array(thresholds),
     )
 
 
@@ -112,10 +105,14 @@ def sample_state(
         count = DistinctValues.of_categories if metric.is_categorical else DistinctValues.of
         distinct[metric.name] = count(values["prediction"], values["label"])
     whole_units = config.resampling_unit == "frame"
-    units = {}
-    for target in ("prediction", "label", "frame"):
-        of_target = target_rows(rows.outcomes, rows.iou, target, config, n_classes)
-        units[target] = UnitTotals.of(of_target, rows.unit_hash, whole_units=whole_units)
+    of_target: dict[str, TargetRows] = {
+        side: object_rows(rows.outcomes[side], None, side, config, n_classes) for side in SIDES
+    }
+    of_target["frame"] = TargetRows.of_frames(of_target["prediction"], of_target["label"])
+    units = {
+        target: UnitTotals.of(held, rows.unit_hash, whole_units=whole_units)
+        for target, held in of_target.items()
+    }
     return SampleState(samples, distinct, units)
 
 

@@ -9,38 +9,38 @@ for each frame and pair of neighbouring occupied ranks in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_I16, READ_I16_2D, READ_I32, READ_I64, READ_U64
 from emqa_core.objects import Array
-from emqa_core.reductions.keyed_sums import KeyedSums
+from emqa_core.reductions.narrow import narrowest
+from emqa_core.reductions.slot_table import SlotTable
 from emqa_core.reductions.target_rows import TargetRows
 
-_READ_I16 = types.Array(types.int16, 1, "C", readonly=True)
-_READ_I16_2D = types.Array(types.int16, 2, "C", readonly=True)
-_READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
-_READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
-_READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
-
-_BLOCK_CELLS = 1 << 23  # int64 cells of a task's dense tables: 64 MiB
+_FIRST_CAPACITY = 4096  # cells with rows that are not simply wrong at every T
 
 
 @njit(
-    types.Tuple((types.int64[:, :, ::1], types.int64[:, :, :, ::1]))(
-        _READ_I64, _READ_I32, _READ_I16, _READ_U64, _READ_U64, _READ_I32, _READ_I16_2D,
-        types.int64, types.int64, types.int64, types.int64,
+    types.UniTuple(types.int64, 2)(
+        READ_I64, READ_I32, READ_I16, READ_U64, READ_U64, READ_I32, READ_I16_2D, types.int64,
+        types.int64[:, ::1], types.int32[::1], types.int64, types.int64[:, :, ::1],
     ),
     cache=True,
 )  # fmt: skip
 def _count_pairs(  # type: ignore[no-untyped-def]
-    frame_start, class_code, bins, counted, right, slot, rank, first_slot, n_slots, n_bins, n_thresholds
+    frame_start, class_code, bins, counted, right, slot, rank, first_frame, base, index, n_taken, data
 ):
+    """Count the frames from first_frame on, up to one that `data` may have no room for; which one that is,
+    and how many slots are taken then.
+    """
     n_classes = slot.shape[0] - 1
+    n_slots, n_bins = rank.shape
+    n_thresholds = data.shape[1]
     n_pairs = n_bins * (n_bins - 1) // 2
-    base = np.zeros((n_slots, n_pairs, 2), np.int64)
-    at_threshold = np.zeros((n_slots, n_pairs, n_thresholds, 4), np.int64)
     # Of the frame at hand, by slot and rank: rows, right rows and extra rows per T, and the ranks occupied.
     n = np.zeros((n_slots, n_bins), np.int64)
     y = np.zeros((n_slots, n_bins, n_thresholds), np.int64)
@@ -48,22 +48,21 @@ def _count_pairs(  # type: ignore[no-untyped-def]
     special = np.zeros((n_slots, n_bins), np.int64)
     occupied = np.empty((n_slots, n_bins), np.int16)
     n_occupied = np.zeros(n_slots, np.int64)
-    used = np.empty(n_slots, np.int64)
+    busy = np.empty(n_slots, np.int64)
     everywhere = ~np.uint64(0) >> np.uint64(64 - n_thresholds)
     one = np.uint64(1)
-    for frame in range(frame_start.shape[0] - 1):
+    for frame in range(first_frame, frame_start.shape[0] - 1):
         n_used = 0
         for row in range(frame_start[frame], frame_start[frame + 1]):
             if bins[row] < 0 or counted[row] == 0:
                 continue
             for side in range(2):
-                scope = class_code[row] if side == 0 else n_classes
-                s = slot[scope] - first_slot
-                if s < 0 or s >= n_slots:
+                s = slot[class_code[row] if side == 0 else n_classes]
+                if s < 0:
                     continue
-                r = rank[slot[scope], bins[row]]
+                r = rank[s, bins[row]]
                 if n_occupied[s] == 0:
-                    used[n_used] = s
+                    busy[n_used] = s
                     n_used += 1
                 if n[s, r] == 0 and special[s, r] & 2 == 0:
                     at = n_occupied[s]
@@ -84,28 +83,40 @@ def _count_pairs(  # type: ignore[no-untyped-def]
                     for t in range(n_thresholds):
                         if (right[row] >> np.uint64(t)) & one:
                             y[s, r, t] += 1
-        for index in range(n_used):
-            s = used[index]
+        most = 0
+        for i in range(n_used):
+            most += n_occupied[busy[i]] * (n_occupied[busy[i]] - 1) // 2
+        if n_taken + most > data.shape[0] and data.shape[0] < n_slots * n_pairs:
+            return frame, n_taken
+        for i in range(n_used):
+            s = busy[i]
+            pair_of = s * n_pairs
             last = -1
             any_extra = False
             for j in range(n_occupied[s]):
+                any_extra = any_extra or special[s, occupied[s, j]] & 2 != 0
+            for j in range(n_occupied[s]):
                 b = occupied[s, j]
-                any_extra = any_extra or special[s, b] & 2 != 0
                 offset = b * (b - 1) // 2
                 if n[s, b] > 0:
                     if last >= 0:
-                        base[s, offset + last, 1] += 1
+                        base[pair_of + offset + last, 1] += 1
                     last = b
-                for i in range(j):
-                    a = occupied[s, i]
-                    base[s, offset + a, 0] += n[s, a] * n[s, b]
-                    if special[s, a] or special[s, b]:
+                for k in range(j):
+                    a = occupied[s, k]
+                    base[pair_of + offset + a, 0] += n[s, a] * n[s, b]
+                    if special[s, a] or special[s, b] or any_extra:
+                        place = index[pair_of + offset + a]
+                        if place < 0:
+                            place = n_taken
+                            index[pair_of + offset + a] = place
+                            n_taken += 1
                         for t in range(n_thresholds):
                             n_a = n[s, a] + extra[s, a, t]
                             n_b = n[s, b] + extra[s, b, t]
-                            at_threshold[s, offset + a, t, 0] += n_a * n_b - n[s, a] * n[s, b]
-                            at_threshold[s, offset + a, t, 2] += n_a * y[s, b, t] + n_b * y[s, a, t]
-                            at_threshold[s, offset + a, t, 3] += y[s, a, t] * y[s, b, t]
+                            data[place, t, 0] += n_a * n_b - n[s, a] * n[s, b]
+                            data[place, t, 2] += n_a * y[s, b, t] + n_b * y[s, a, t]
+                            data[place, t, 3] += y[s, a, t] * y[s, b, t]
             if any_extra:
                 # Rows that count only at some T may stand between two occupied ranks there.
                 for t in range(n_thresholds):
@@ -116,11 +127,11 @@ def _count_pairs(  # type: ignore[no-untyped-def]
                         offset = b * (b - 1) // 2
                         if n[s, b] > 0:
                             if last_base >= 0:
-                                at_threshold[s, offset + last_base, t, 1] -= 1
+                                data[index[pair_of + offset + last_base], t, 1] -= 1
                             last_base = b
                         if n[s, b] + extra[s, b, t] > 0:
                             if last >= 0:
-                                at_threshold[s, offset + last, t, 1] += 1
+                                data[index[pair_of + offset + last], t, 1] += 1
                             last = b
             for j in range(n_occupied[s]):
                 b = occupied[s, j]
@@ -131,24 +142,23 @@ def _count_pairs(  # type: ignore[no-untyped-def]
                         y[s, b, t] = 0
                         extra[s, b, t] = 0
             n_occupied[s] = 0
-    return base, at_threshold
+    return frame_start.shape[0] - 1, n_taken
 
 
-@dataclass(frozen=True)
+@dataclass
 class BinPairs:
     """Products over pairs of ranks a < b in the same frame and scope, at every T.
 
-    scopes (s,) int64, ascending: the scopes counted. rank (s, n_bins) int16: order of each scope's bins.
-    base, key slot * n_pairs + b (b - 1) / 2 + a: Σ_f n_a n_b and the number of frames in which b is the
-    next occupied rank after a, over rows that count at every T. at_threshold, that key * n_thresholds + t:
+    scopes (s,) int64, ascending: the scopes counted. rank (s, n_bins) int16: order of each scope's bins. A
+    cell is slot * n_pairs + b (b - 1) / 2 + a. base (cells, 2) int64: Σ_f n_a n_b and the number of frames
+    in which b is the next occupied rank after a, over rows that count at every T. at_threshold, slots (T, 4):
     what rows that count only at some T add to both there; Σ_f (n_a y_b + n_b y_a); Σ_f y_a y_b.
     """
 
     scopes: Array
     rank: Array
-    n_thresholds: int
-    base: KeyedSums
-    at_threshold: KeyedSums
+    base: Array
+    at_threshold: SlotTable
 
     @property
     def n_bins(self) -> int:
@@ -158,65 +168,66 @@ class BinPairs:
     def n_pairs(self) -> int:
         return self.n_bins * (self.n_bins - 1) // 2
 
+    @property
+    def n_thresholds(self) -> int:
+        return int(self.at_threshold.data.shape[1])
+
     @classmethod
     def zero(cls, scopes: Array, rank: Array, n_thresholds: int) -> BinPairs:
-        return cls(scopes, rank, n_thresholds, KeyedSums.zero(2), KeyedSums.zero(4))
+        n_cells = len(scopes) * rank.shape[1] * (rank.shape[1] - 1) // 2
+        table = SlotTable(n_cells, (n_thresholds, 4), np.int64)
+        return cls(scopes, rank, np.zeros((n_cells, 2), np.int64), table)
 
     @classmethod
     def of(cls, rows: TargetRows, bins: Array, scopes: Array, rank: Array) -> BinPairs:
         """Of the rows of objects in `scopes` with their coarse bin (n,) int16, -1 where missing."""
-        assert rows.frame_start is not None and rows.counted is not None and rows.right is not None
+        pairs = cls.zero(scopes, rank, rows.n_thresholds)
+        pairs.take(rows, bins)
+        return pairs
+
+    def take(self, rows: TargetRows, bins: Array) -> None:
+        """Add the rows of a further partition."""
+        assert rows.frame_start is not None
         slot = np.full(rows.n_classes + 1, -1, np.int32)
-        slot[scopes] = np.arange(len(scopes))
-        n_bins = rank.shape[1]
-        n_pairs = n_bins * (n_bins - 1) // 2
-        total = cls.zero(scopes, rank, rows.n_thresholds)
-        if not n_pairs:
-            return total
-        slot_cells = n_pairs * (2 + 4 * rows.n_thresholds)
-        n_slots = max(1, _BLOCK_CELLS // slot_cells)
-        for first in range(0, len(scopes), n_slots):
-            held = min(n_slots, len(scopes) - first)
-            base, at_threshold = _count_pairs(
-                rows.frame_start, rows.scope, bins, rows.counted, rows.right, slot, rank,
-                first, held, n_bins, rows.n_thresholds,
+        slot[self.scopes] = np.arange(len(self.scopes))
+        n_frames = len(rows.frame_start) - 1
+        table = self.at_threshold
+        frame = 0
+        while self.n_pairs:
+            frame, table.n_slots = _count_pairs(
+                rows.frame_start, rows.scope, bins, rows.counted, rows.right, slot, self.rank, frame,
+                self.base, table.index, table.n_slots, table.data,
             )  # fmt: skip
-            block_base = KeyedSums.of_dense(base.reshape(-1, 2))
-            block_at = KeyedSums.of_dense(at_threshold.reshape(-1, 4))
-            offset = first * n_pairs
-            total += replace(
-                total,
-                base=KeyedSums(block_base.keys + offset, block_base.sums),
-                at_threshold=KeyedSums(block_at.keys + offset * rows.n_thresholds, block_at.sums),
-            )
-        return total
+            if frame == n_frames:
+                break
+            table.make_room(max(_FIRST_CAPACITY, len(table)))
 
     def products_at(self, threshold: int) -> Array:
         """Σ_f n_a n_b at a threshold, (slots, n_pairs) int64."""
-        n_cells = len(self.scopes) * self.n_pairs
-        out = self.base.dense(n_cells)[:, 0]
-        wanted = self.at_threshold.keys % self.n_thresholds == threshold
-        out[self.at_threshold.keys[wanted] // self.n_thresholds] += self.at_threshold.sums[wanted, 0]
-        return np.ascontiguousarray(out).reshape(len(self.scopes), self.n_pairs)
+        out = self.base[:, 0].copy()
+        cells = self.at_threshold.cells()
+        out[cells] += self.at_threshold.values(cells)[:, threshold, 0]
+        return out.reshape(len(self.scopes), self.n_pairs)
 
     def __add__(self, other: BinPairs) -> BinPairs:
-        return replace(self, base=self.base + other.base, at_threshold=self.at_threshold + other.at_threshold)
+        total = BinPairs(self.scopes, self.rank, self.base + other.base, self.at_threshold.copy())
+        cells = other.at_threshold.cells()
+        total.at_threshold.add(cells, other.at_threshold.values(cells))
+        return total
 
     def to_arrays(self, prefix: str) -> dict[str, Array]:
         return {
             f"{prefix}.scopes": self.scopes,
             f"{prefix}.rank": self.rank,
-            f"{prefix}.n_thresholds": np.array([self.n_thresholds]),
-            **self.base.to_arrays(f"{prefix}.base"),
+            f"{prefix}.base": narrowest(self.base),
             **self.at_threshold.to_arrays(f"{prefix}.at_threshold"),
         }
 
     @classmethod
-    def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> BinPairs:
+    def from_arrays(cls, prefix: str, arrays: Mapping[str, Array]) -> BinPairs:
         return cls(
             arrays[f"{prefix}.scopes"],
             arrays[f"{prefix}.rank"],
-            int(arrays[f"{prefix}.n_thresholds"][0]),
-            KeyedSums.from_arrays(f"{prefix}.base", arrays),
-            KeyedSums.from_arrays(f"{prefix}.at_threshold", arrays),
+            arrays[f"{prefix}.base"].astype(np.int64),
+            SlotTable.from_arrays(f"{prefix}.at_threshold", arrays, np.int64),
         )

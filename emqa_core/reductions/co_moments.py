@@ -1,267 +1,276 @@
-"""Centred co-moments of one metric and one outcome: the state behind correlation.
+"""Co-moments of one metric and one outcome: the state behind correlation.
 
 Kept per scope, jackknife group and bin of the control (one bin where there is no control), so that
-Pearson, its partial form and their jackknife intervals all come from it. Second moments travel centred
-and are merged pairwise: Chan, Golub and LeVeque 1983. Values are taken relative to a `centre` that
-belongs to the metric's axis, which keeps a mean far larger than the spread from costing digits.
+Pearson, its partial form and their jackknife intervals all come from it. Sums are taken about the first
+value of each cell ("shifted data", Chan, Golub and LeVeque 1983): one pass, and a mean far larger than the
+spread costs no digits. A state that takes partition after partition adds the rows in their order and so has
+the same bits however they were cut.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel_types import (
+    READ_F32,
+    READ_F64,
+    READ_F64_2D,
+    READ_I16,
+    READ_I32,
+    READ_I64,
+    READ_U8,
+    READ_U8_2D,
+)
 from emqa_core.objects import Array
-from emqa_core.reductions.keyed_sums import narrowest, union_of_keys
-from emqa_core.reductions.target_rows import N_GROUPS, TargetRows
+from emqa_core.reductions.slot_table import SlotTable
+from emqa_core.reductions.target_rows import COUNTS_NOWHERE, N_GROUPS, SOMETIMES_COUNTS, TargetRows
+from emqa_core.reductions.threshold_steps import totals_of_steps
 
-_READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
-_READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
+_NUMBERS = (READ_F32, READ_F64)
 
 
 @njit(
-    types.Tuple((types.int64[::1], types.float64[:, ::1]))(
-        _READ_F64,
-        _READ_F64,
-        _READ_I32,
-        _READ_I32,
-        types.int64,
-        types.float64,
-        types.boolean,
-        types.boolean,
-    ),
+    [
+        types.void(x, READ_I32, READ_U8, READ_I16, types.int64, types.float64[:, ::1])
+        for x in _NUMBERS
+    ],
     cache=True,
-)
-def _moments(x, y, place_of_row, rows, n_places, centre, centred, sized):  # type: ignore[no-untyped-def]
-    """Columns: mean x, Σ(x - mean)², mean y, Σ(y - mean)², Σ(x - mean)(y - mean); no y: the first two."""
-    n = np.zeros(n_places, np.int64)
-    moments = np.zeros((n_places, 5 if sized else 2), np.float64)
-    for index in range(rows.shape[0]):
-        place = place_of_row[rows[index]]
-        if place >= 0:
-            n[place] += 1
-            moments[place, 0] += x[rows[index]] - centre
-            if sized:
-                moments[place, 2] += y[index]
-    for place in range(n_places):
-        if n[place]:
-            moments[place, 0] /= n[place]
-            if sized:
-                moments[place, 2] /= n[place]
-    if centred:
-        for index in range(rows.shape[0]):
-            place = place_of_row[rows[index]]
-            if place >= 0:
-                dx = x[rows[index]] - centre - moments[place, 0]
-                moments[place, 1] += dx * dx
-                if sized:
-                    dy = y[index] - moments[place, 2]
-                    moments[place, 3] += dy * dy
-                    moments[place, 4] += dx * dy
-    return n, moments
+)  # fmt: skip
+def _add_rows(x, cell, kind, control, n_control, cells):  # type: ignore[no-untyped-def]
+    """Columns of cells: n, the value that sums are taken about (NaN until there is one), Σd, Σd²."""
+    for row in range(x.shape[0]):
+        value = np.float64(x[row])
+        if kind[row] == COUNTS_NOWHERE or not np.isfinite(value):
+            continue
+        place = np.int64(cell[row]) * n_control
+        if n_control > 1:
+            place += control[row]
+        if np.isnan(cells[place, 1]):
+            cells[place, 1] = value
+        if kind[row] != SOMETIMES_COUNTS:
+            d = value - cells[place, 1]
+            cells[place, 0] += 1.0
+            cells[place, 2] += d
+            cells[place, 3] += d * d
 
 
-@njit(types.float64[:, ::1](_READ_F64, _READ_I32, _READ_I32, _READ_I32, types.int64), cache=True)
-def _extremes(x, place_of_row, scope, rows, n_scopes):  # type: ignore[no-untyped-def]
-    out = np.empty((2, n_scopes), np.float64)
-    out[0] = np.inf
-    out[1] = -np.inf
-    for index in range(rows.shape[0]):
-        row = rows[index]
-        if place_of_row[row] >= 0:
-            out[0, scope[row]] = min(out[0, scope[row]], x[row])
-            out[1, scope[row]] = max(out[1, scope[row]], x[row])
+@njit(
+    [
+        types.int64[::1](x, READ_I32, READ_I32, READ_I16, types.int64)
+        for x in _NUMBERS
+    ],
+    cache=True,
+)  # fmt: skip
+def _places(x, rows, cell, control, n_control):  # type: ignore[no-untyped-def]
+    """The cell of each row listed, -1 where x is missing."""
+    out = np.empty(rows.shape[0], np.int64)
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        out[i] = -1
+        if np.isfinite(x[row]):
+            out[i] = np.int64(cell[row]) * n_control
+            if n_control > 1:
+                out[i] += control[row]
     return out
 
 
-@dataclass(frozen=True)
-class KeyedMoments:
-    """Moments of m cells: ascending keys (m,), n (m,) int64, moments (m, c) float64.
-
-    Columns, the first c of: mean of x, Σ(x - mean)², mean of y, Σ(y - mean)², Σ(x - mean)(y - mean);
-    c is 1, 2 or 5.
-    """
-
-    keys: Array
-    n: Array
-    moments: Array
-
-    @classmethod
-    def zero(cls, n_columns: int) -> KeyedMoments:
-        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, n_columns)))
-
-    @classmethod
-    def of_dense(cls, n: Array, moments: Array) -> KeyedMoments:
-        keys = np.flatnonzero(n)
-        return cls(keys, n[keys], moments[keys])
-
-    @classmethod
-    def stack(cls, blocks: list[KeyedMoments], block_cells: int, n_columns: int) -> KeyedMoments:
-        if not blocks:
-            return cls.zero(n_columns)
-        return cls(
-            np.concatenate([block.keys + number * block_cells for number, block in enumerate(blocks)]),
-            np.concatenate([block.n for block in blocks]),
-            np.concatenate([block.moments for block in blocks]),
+@njit(
+    [
+        types.void(
+            x, READ_I64, READ_I32, READ_U8, READ_I32, READ_F64_2D, READ_I32, types.float64[:, :, ::1]
         )
-
-    def block(self, number: int, block_cells: int) -> KeyedMoments:
-        """The cells number * block_cells .., their keys counted from there."""
-        first, last = np.searchsorted(self.keys, [number * block_cells, (number + 1) * block_cells])
-        part = slice(int(first), int(last))
-        return KeyedMoments(self.keys[part] - number * block_cells, self.n[part], self.moments[part])
-
-    def __add__(self, other: KeyedMoments) -> KeyedMoments:
-        if not len(other.keys):
-            return self
-        if not len(self.keys):
-            return other
-        keys, at_self, at_other = union_of_keys(self.keys, other.keys)
-        n = np.zeros(len(keys), np.int64)
-        moments = np.zeros((len(keys), self.moments.shape[1]))
-        n[at_self], moments[at_self] = self.n, self.moments
-        n_a, a, b = n[at_other], moments[at_other], other.moments
-        n[at_other] += other.n
-        share = other.n / n[at_other]
-        merged = a + b
-        dx = b[:, 0] - a[:, 0]
-        merged[:, 0] = a[:, 0] + dx * share
-        if merged.shape[1] > 1:
-            merged[:, 1] += dx * dx * (n_a * share)
-        if merged.shape[1] == 5:
-            dy = b[:, 2] - a[:, 2]
-            merged[:, 2] = a[:, 2] + dy * share
-            merged[:, 3] += dy * dy * (n_a * share)
-            merged[:, 4] += dx * dy * (n_a * share)
-        moments[at_other] = np.where((n_a > 0)[:, None], merged, b)
-        return KeyedMoments(keys, n, moments)
-
-    def to_arrays(self, prefix: str) -> dict[str, Array]:
-        return {
-            f"{prefix}.keys": narrowest(self.keys),
-            f"{prefix}.n": narrowest(self.n),
-            f"{prefix}.moments": self.moments,
-        }
-
-    @classmethod
-    def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> KeyedMoments:
-        keys, n = (arrays[f"{prefix}.{name}"].astype(np.int64) for name in ("keys", "n"))
-        return cls(keys, n, arrays[f"{prefix}.moments"])
+        for x in _NUMBERS
+    ],
+    cache=True,
+)  # fmt: skip
+def _add_steps(x, places, rows, at, amount, cells, index, data):  # type: ignore[no-untyped-def]
+    """Columns of data: n, Σd and, where there is a third, Σd²."""
+    has_squares = data.shape[2] > 2
+    for step in range(places.shape[0]):
+        place = places[step]
+        if place < 0:
+            continue
+        d = np.float64(x[rows[step]]) - cells[place, 1]
+        n = np.float64(amount[step])
+        slot = index[place]
+        data[slot, at[step], 0] += n
+        data[slot, at[step], 1] += n * d
+        if has_squares:
+            data[slot, at[step], 2] += n * d * d
 
 
-@dataclass(frozen=True)
+@njit(
+    [
+        types.void(
+            x, READ_I64, READ_I32, READ_U8_2D, READ_F64_2D, READ_F64_2D, READ_I32, types.float64[:, :, ::1]
+        )
+        for x in _NUMBERS
+    ],
+    cache=True,
+)  # fmt: skip
+def _add_sizes(x, places, rows, level, y, cells, index, data):  # type: ignore[no-untyped-def]
+    """Columns of data: n, Σd, Σy, Σy², Σdy."""
+    for i in range(places.shape[0]):
+        place = places[i]
+        if place < 0:
+            continue
+        d = np.float64(x[rows[i]]) - cells[place, 1]
+        slot = index[place]
+        for t in range(level.shape[1]):
+            if level[i, t] > 0:
+                size = y[i, t]
+                data[slot, t, 0] += 1.0
+                data[slot, t, 1] += d
+                data[slot, t, 2] += size
+                data[slot, t, 3] += size * size
+                data[slot, t, 4] += d * size
+
+
+@dataclass
 class CoMoments:
-    """Moments per cell ((scope * N_GROUPS + group) * n_control + control bin).
+    """Sums per cell ((scope * N_GROUPS + group) * n_control + control bin).
 
-    always: of x over rows that count at every T. partial, key T * cells + cell: of x over rows that count
-    only at some T. levels, likewise by T, over rows with y > 0: all five columns, or where y is just 1 the
-    mean of x alone; rows with y = 0 need no more than the other two. low, high
-    (scopes,): smallest and largest x of rows that count at any T; inf, -inf without.
+    cells (cells, 4) float64: n, the value `a` that all sums of the cell are taken about (NaN without rows),
+    Σ(x - a), Σ(x - a)², over rows that count at every T. sometimes, slots (T, 3): the same without `a` over
+    rows that count at some T only, as steps. levels: over rows above level 0, slots (T, 2) with n and
+    Σ(x - a) as steps where y is just 1, else (T, 5) with Σy, Σy², Σ(x - a)y too.
     """
 
     n_scopes: int
     n_control: int
-    centre: float
-    always: KeyedMoments
-    partial: KeyedMoments
-    levels: KeyedMoments
-    low: Array
-    high: Array
+    cells: Array
+    sometimes: SlotTable
+    levels: SlotTable
 
     @property
     def n_cells(self) -> int:
         return self.n_scopes * N_GROUPS * self.n_control
 
+    @property
+    def is_sized(self) -> bool:
+        """Whether the outcome has a size of its own (F1, IoU); else it is just 1."""
+        return self.levels.data.shape[2] > 2
+
     @classmethod
-    def zero(cls, n_scopes: int, n_control: int, centre: float, *, sized: bool) -> CoMoments:
-        """Of no rows; `sized`: the outcome has a size of its own (F1, IoU), it is not just 1."""
+    def zero(cls, n_scopes: int, n_control: int, n_thresholds: int, *, sized: bool) -> CoMoments:
+        n_cells = n_scopes * N_GROUPS * n_control
+        cells = np.zeros((n_cells, 4))
+        cells[:, 1] = np.nan
         return cls(
             n_scopes,
             n_control,
-            centre,
-            KeyedMoments.zero(2),
-            KeyedMoments.zero(2),
-            KeyedMoments.zero(5 if sized else 1),
-            np.full(n_scopes, np.inf),
-            np.full(n_scopes, -np.inf),
+            cells,
+            SlotTable(n_cells, (n_thresholds, 3), np.float64),
+            SlotTable(n_cells, (n_thresholds, 5 if sized else 2), np.float64),
         )
 
     @classmethod
-    def of(
-        cls, rows: TargetRows, bins: Array, x: Array, centre: float, control: Array | None, n_control: int
-    ) -> CoMoments:
-        """Of rows with the metric's value x (n,) float64, missing where bins (n,) int16 is -1.
+    def of(cls, rows: TargetRows, x: Array, control: Array, n_control: int) -> CoMoments:
+        """Of rows with the metric's value x (n,) float32 or float64, missing where it is not finite.
 
         control (n,) int16: bin of the control in 0 .. n_control - 1, the last one for rows without it;
-        None with n_control = 1.
+        (0,) with n_control = 1.
         """
-        n_cells = rows.n_scopes * N_GROUPS * n_control
-        place = rows.cell * np.int32(n_control)
-        if control is not None:
-            place += control
-        place[bins < 0] = -1
-        no_y = np.empty(0)
-        sized = rows.y is not None
+        moments = cls.zero(rows.n_scopes, n_control, rows.n_thresholds, sized=rows.sized is not None)
+        moments.take(rows, x, control)
+        return moments
 
-        def of_rows(listed: Array, y: Array, n_columns: int) -> KeyedMoments:
-            n, moments = _moments(x, y, place, listed, n_cells, centre, n_columns > 1, n_columns > 2)
-            return KeyedMoments.of_dense(n, moments[:, :n_columns])
+    def take(self, rows: TargetRows, x: Array, control: Array) -> None:
+        """Add the rows of a further partition."""
+        _add_rows(x, rows.cell, rows.kind, control, self.n_control, self.cells)
+        steps = [(self.sometimes, rows.counted_steps)]
+        if rows.sized is None:
+            steps.append((self.levels, rows.right_steps))
+        for table, step in steps:
+            places = _places(x, step.row, rows.cell, control, self.n_control)
+            table.reserve(places)
+            _add_steps(x, places, step.row, step.at, step.amount, self.cells, table.index, table.data)
+        if rows.sized is not None:
+            sized, table = rows.sized, self.levels
+            places = _places(x, sized.row, rows.cell, control, self.n_control)
+            table.reserve(places)
+            _add_sizes(x, places, sized.row, sized.level, sized.y, self.cells, table.index, table.data)
 
-        partial = []
-        levels = []
-        for t in range(rows.n_thresholds):
-            if len(rows.partial.row):
-                partial.append(of_rows(rows.partial.row[rows.partial.at(t)], no_y, 2))
-            at = rows.levels.at(t)
-            y = no_y if rows.y is None else rows.y[at]
-            levels.append(of_rows(rows.levels.row[at], y, 5 if sized else 1))
-        low, high = _extremes(
-            x, place, rows.scope, np.concatenate([rows.always, rows.partial.row]), rows.n_scopes
-        )
-        return cls(
-            rows.n_scopes,
-            n_control,
-            centre,
-            of_rows(rows.always, no_y, 2),
-            KeyedMoments.stack(partial, n_cells, 2),
-            KeyedMoments.stack(levels, n_cells, 5 if sized else 1),
-            low,
-            high,
-        )
+    def constant_scopes(self) -> tuple[Array, bool]:
+        """Which scopes have at most one value of x among rows that count at any T, (scopes,) bool; and
+        whether all rows together have.
+        """
+        shape = (self.n_scopes, N_GROUPS * self.n_control)
+        value = self.cells[:, 1].reshape(shape)
+        low, high = np.fmin.reduce(value, axis=1), np.fmax.reduce(value, axis=1)
+        varies = self.cells[:, 3] > 0
+        cells = self.sometimes.cells()
+        varies[cells] |= (self.sometimes_totals()[self.sometimes.index[cells], :, 2] > 0).any(axis=1)
+        of_scope = varies.reshape(shape).any(axis=1)
+        is_one = not (np.fmin.reduce(low, initial=np.inf) < np.fmax.reduce(high, initial=-np.inf))
+        return ~of_scope & ~(low < high), bool(is_one and not of_scope.any())
+
+    def sometimes_totals(self) -> Array:
+        """n, Σ(x - a), Σ(x - a)² of each slot of `sometimes` at each T, (slots, T, 3)."""
+        return totals_of_steps(self.sometimes.data[: len(self.sometimes)])
+
+    def level_totals(self) -> Array:
+        """Sums of each slot of `levels` at each T, (slots, T, 2 or 5)."""
+        data = self.levels.data[: len(self.levels)]
+        return data if self.is_sized else totals_of_steps(data)
 
     def __add__(self, other: CoMoments) -> CoMoments:
-        return replace(
-            self,
-            always=self.always + other.always,
-            partial=self.partial + other.partial,
-            levels=self.levels + other.levels,
-            low=np.minimum(self.low, other.low),
-            high=np.maximum(self.high, other.high),
+        total = CoMoments(
+            self.n_scopes,
+            self.n_control,
+            self.cells.copy(),
+            self.sometimes.copy(),
+            self.levels.copy(),
         )
+        # The other's sums are taken about other values: moved by δ they are Σd + nδ and Σd² + 2δΣd + nδ².
+        unset = np.isnan(self.cells[:, 1])
+        total.cells[unset, 1] = other.cells[unset, 1]
+        delta = np.nan_to_num(other.cells[:, 1] - total.cells[:, 1])
+        _add_moved(total.cells, np.arange(self.n_cells), other.cells, (0, 2, 3), delta)
+        for table, more, columns in (
+            (total.sometimes, other.sometimes, (0, 1, 2)),
+            (total.levels, other.levels, (0, 1)),
+        ):
+            cells = more.cells()
+            table.reserve(cells)
+            places, values = table.index[cells], more.values(cells)
+            if table is total.levels and self.is_sized:
+                values = values.copy()
+                values[..., 4] += delta[cells][:, None] * values[..., 2]
+                table.data[places, :, 2:] += values[..., 2:]
+            _add_moved(table.data, places, values, columns, delta[cells][:, None])
+        return total
 
     def to_arrays(self, prefix: str) -> dict[str, Array]:
+        occurs = np.flatnonzero(~np.isnan(self.cells[:, 1]))
         return {
             f"{prefix}.shape": np.array([self.n_scopes, self.n_control]),
-            f"{prefix}.centre": np.array([self.centre]),
-            f"{prefix}.low": self.low,
-            f"{prefix}.high": self.high,
-            **self.always.to_arrays(f"{prefix}.always"),
-            **self.partial.to_arrays(f"{prefix}.partial"),
+            f"{prefix}.occurs": occurs,
+            f"{prefix}.cells": self.cells[occurs],
+            **self.sometimes.to_arrays(f"{prefix}.sometimes"),
             **self.levels.to_arrays(f"{prefix}.levels"),
         }
 
     @classmethod
-    def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> CoMoments:
+    def from_arrays(cls, prefix: str, arrays: Mapping[str, Array]) -> CoMoments:
         n_scopes, n_control = arrays[f"{prefix}.shape"].tolist()
-        return cls(
-            n_scopes,
-            n_control,
-            float(arrays[f"{prefix}.centre"][0]),
-            KeyedMoments.from_arrays(f"{prefix}.always", arrays),
-            KeyedMoments.from_arrays(f"{prefix}.partial", arrays),
-            KeyedMoments.from_arrays(f"{prefix}.levels", arrays),
-            arrays[f"{prefix}.low"],
-            arrays[f"{prefix}.high"],
+        sometimes, levels = (
+            SlotTable.from_arrays(f"{prefix}.{name}", arrays, np.float64) for name in ("sometimes", "levels")
         )
+        cells = np.zeros((n_scopes * N_GROUPS * n_control, 4))
+        cells[:, 1] = np.nan
+        cells[arrays[f"{prefix}.occurs"]] = arrays[f"{prefix}.cells"]
+        return cls(n_scopes, n_control, cells, sometimes, levels)
+
+
+def _add_moved(to: Array, places: Array, sums: Array, columns: tuple[int, ...], delta: Array) -> None:
+    """Add n, Σd and, of three columns, Σd² at `columns` of the last axis, moved by delta."""
+    n, d = sums[..., columns[0]], sums[..., columns[1]]
+    to[places, ..., columns[0]] += n
+    to[places, ..., columns[1]] += d + n * delta
+    if len(columns) > 2:
+        to[places, ..., columns[2]] += sums[..., columns[2]] + 2 * delta * d + n * delta * delta

@@ -7,202 +7,290 @@ any partitioning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_I16, READ_I32, READ_I32_2D, READ_I64, READ_U8, READ_U64
 from emqa_core.objects import Array
-from emqa_core.reductions.keyed_sums import KeyedSums
-from emqa_core.reductions.target_rows import TargetRows
+from emqa_core.reductions.narrow import narrowest
+from emqa_core.reductions.target_rows import ALWAYS_WRONG, COUNTS_NOWHERE, SOMETIMES_COUNTS, TargetRows
+from emqa_core.reductions.threshold_steps import NO_PREFIX, totals_of_steps
 
-_READ_I16 = types.Array(types.int16, 1, "C", readonly=True)
-_READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
-_READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
-_READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
+_ONE = np.uint64(1)
 
 
 @njit(types.void(types.int64[:, ::1], types.int64, types.int64), cache=True, inline="always")
 def _add_row(cells, cell, fresh):  # type: ignore[no-untyped-def]
+    """Columns: last frame seen and rows there; sum_nn; n, and n_frames from bit 32 on."""
     word = max(cells[cell, 0], fresh)
     n = word - fresh
     cells[cell, 0] = word + 1
-    cells[cell, 1] += 1
-    cells[cell, 2] += 2 * n + 1
-    cells[cell, 3] += n == 0
+    cells[cell, 1] += 2 * n + 1
+    cells[cell, 2] += 1 + (np.int64(n == 0) << 32)
+
+
+@njit(types.void(types.int64[:, ::1], types.int64[:, ::1]), cache=True)
+def _add_cells(cells, base):  # type: ignore[no-untyped-def]
+    for cell in range(cells.shape[0]):
+        base[cell, 0] += cells[cell, 2] & 0xFFFFFFFF
+        base[cell, 1] += cells[cell, 1]
+        base[cell, 2] += cells[cell, 2] >> 32
 
 
 @njit(
-    types.Tuple((types.int64[:, ::1], types.int64[:, :, ::1]))(
-        _READ_I64,
-        _READ_I32,
-        _READ_I16,
-        _READ_U64,
-        _READ_U64,
-        types.int64,
-        types.int64,
-        types.int64,
-        types.boolean,
+    types.void(
+        READ_I64, READ_I32, READ_I16, READ_U8, READ_U64, READ_U64, READ_U8, types.int64, types.int64,
+        types.int64[:, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1],
     ),
     cache=True,
-)
+)  # fmt: skip
 def _sum_frames(  # type: ignore[no-untyped-def]
-    frame_start, class_code, bins, counted, right, n_classes, n_bins, n_thresholds, has_whole
+    frame_start, class_code, bins, kind, counted, right, right_length, n_classes, n_bins, base, steps, lanes
 ):
-    # n_bins includes the bin of all rows, the last one, where there is one.
-    n_cells = (n_classes + 1) * n_bins
-    mine = np.empty(4, np.int64)
-    n_mine = 4 if has_whole else 2
-    # A row of four words per cell, so that a wrong prediction touches one cache line for its class and one
-    # for all: last frame seen and rows there, then n, sum_nn, n_frames.
-    cells = np.zeros((n_cells, 4), np.int64)
-    for cell in range(n_cells):
-        cells[cell, 0] = -1
-    at_threshold = np.zeros((n_cells, n_thresholds, 6), np.int64)
-    last_listed = np.full(n_cells, -1, np.int32)
+    n_thresholds = steps.shape[1]
+    n_cells = base.shape[0]
+    cells = np.zeros((n_cells, 3), np.int64)
+    # Of the frame at hand: how many rows of a cell are right or count at some T only; and where those are
+    # several, or not right from the lowest T on, how many are right, and count at some T only, at each T.
+    seen = np.zeros(n_cells, np.int64)
+    is_listed = np.zeros(n_cells, np.uint8)
     n_right = np.zeros((n_cells, n_thresholds), np.int32)
     n_extra = np.zeros((n_cells, n_thresholds), np.int32)
     listed = np.empty(n_cells, np.int64)
-    everywhere = ~np.uint64(0) >> np.uint64(64 - n_thresholds)
-    one = np.uint64(1)
+    longest = 0
     for frame in range(frame_start.shape[0] - 1):
-        n_listed = 0
-        fresh = np.int64(frame) << 32
+        longest = max(longest, frame_start[frame + 1] - frame_start[frame])
+    special = np.empty(longest, np.int64)
+    for frame in range(frame_start.shape[0] - 1):
+        fresh = (np.int64(frame) + 1) << 32
+        n_special = 0
         for row in range(frame_start[frame], frame_start[frame + 1]):
-            if bins[row] < 0 or counted[row] == 0:
+            if bins[row] < 0 or kind[row] == COUNTS_NOWHERE:
                 continue
-            always = counted[row] == everywhere
-            first = np.int64(class_code[row]) * n_bins
-            of_class = first + bins[row]
-            of_all = n_classes * n_bins + bins[row]
-            if always:
-                _add_row(cells, of_class, fresh)
-                _add_row(cells, of_all, fresh)
-                if has_whole:
-                    _add_row(cells, first + n_bins - 1, fresh)
-                    _add_row(cells, n_cells - 1, fresh)
-                if right[row] == 0:
+            if kind[row] != SOMETIMES_COUNTS:
+                _add_row(cells, np.int64(class_code[row]) * n_bins + bins[row], fresh)
+                _add_row(cells, n_classes * n_bins + bins[row], fresh)
+                if kind[row] == ALWAYS_WRONG:
                     continue
-            mine[0] = of_class
-            mine[1] = of_all
-            mine[2] = first + n_bins - 1
-            mine[3] = n_cells - 1
-            for index in range(n_mine):
-                cell = mine[index]
-                if last_listed[cell] != frame:
-                    last_listed[cell] = frame
+            special[n_special] = row
+            n_special += 1
+            for side in range(2):
+                scope = np.int64(class_code[row]) if side == 0 else n_classes
+                cell = scope * n_bins + bins[row]
+                seen[cell] = max(seen[cell], fresh) + 1
+        n_listed = 0
+        for i in range(n_special):
+            row = special[i]
+            always = kind[row] != SOMETIMES_COUNTS
+            length = right_length[row]
+            for side in range(2):
+                scope = np.int64(class_code[row]) if side == 0 else n_classes
+                cell = scope * n_bins + bins[row]
+                if always and length != NO_PREFIX and seen[cell] == fresh + 1:
+                    steps[cell, length - 1, 0] += 1
+                    steps[cell, length - 1, 1] += cells[cell, 0] - fresh
+                    steps[cell, length - 1, 2] += 1
+                    continue
+                if is_listed[cell] == 0:
+                    is_listed[cell] = 1
                     listed[n_listed] = cell
                     n_listed += 1
                 for t in range(n_thresholds):
-                    n_right[cell, t] += (right[row] >> np.uint64(t)) & one
+                    n_right[cell, t] += np.int32((right[row] >> np.uint64(t)) & _ONE)
                     if not always:
-                        n_extra[cell, t] += (counted[row] >> np.uint64(t)) & one
-        for index in range(n_listed):
-            cell = listed[index]
+                        n_extra[cell, t] += np.int32((counted[row] >> np.uint64(t)) & _ONE)
+        for i in range(n_listed):
+            cell = listed[i]
+            is_listed[cell] = 0
             n = max(cells[cell, 0] - fresh, 0)
             for t in range(n_thresholds):
                 y = np.int64(n_right[cell, t])
                 extra = np.int64(n_extra[cell, t])
                 if extra > 0:
-                    at_threshold[cell, t, 0] += extra
-                    at_threshold[cell, t, 1] += extra * (2 * n + extra)
-                    at_threshold[cell, t, 2] += n == 0
+                    lanes[cell, t, 0] += extra
+                    lanes[cell, t, 1] += extra * (2 * n + extra)
+                    lanes[cell, t, 2] += n == 0
                     n_extra[cell, t] = 0
                 if y > 0:
-                    at_threshold[cell, t, 3] += y
-                    at_threshold[cell, t, 4] += (n + extra) * y
-                    at_threshold[cell, t, 5] += y * y
+                    lanes[cell, t, 3] += y
+                    lanes[cell, t, 4] += (n + extra) * y
+                    lanes[cell, t, 5] += y * y
                     n_right[cell, t] = 0
-    return cells, at_threshold
+    _add_cells(cells, base)
 
 
-@dataclass(frozen=True)
+@njit(
+    types.void(
+        READ_I64, READ_I32, READ_I16, READ_U8, types.int64, types.int64, types.int64[:, ::1],
+        types.int64[:, :, ::1],
+    ),
+    cache=True,
+)  # fmt: skip
+def _sum_frames_at(frame_start, class_code, bins, kind, n_classes, n_bins, base, lanes):  # type: ignore[no-untyped-def]
+    """At one threshold: kind 0 does not count, 1 is wrong and 2 right."""
+    n_cells = base.shape[0]
+    cells = np.zeros((n_cells, 3), np.int64)
+    n_right = np.zeros(n_cells, np.int32)
+    listed = np.empty(n_cells, np.int64)
+    for frame in range(frame_start.shape[0] - 1):
+        fresh = (np.int64(frame) + 1) << 32
+        n_listed = 0
+        for row in range(frame_start[frame], frame_start[frame + 1]):
+            if bins[row] < 0 or kind[row] == 0:
+                continue
+            of_class = np.int64(class_code[row]) * n_bins + bins[row]
+            of_all = n_classes * n_bins + bins[row]
+            _add_row(cells, of_class, fresh)
+            _add_row(cells, of_all, fresh)
+            if kind[row] == 2:
+                for cell in (of_class, of_all):
+                    if n_right[cell] == 0:
+                        listed[n_listed] = cell
+                        n_listed += 1
+                    n_right[cell] += np.int32(1)
+        for i in range(n_listed):
+            cell = listed[i]
+            y = np.int64(n_right[cell])
+            n_right[cell] = 0
+            lanes[cell, 0, 3] += y
+            lanes[cell, 0, 4] += (cells[cell, 0] - fresh) * y
+            lanes[cell, 0, 5] += y * y
+    _add_cells(cells, base)
+
+
+@njit(
+    types.void(
+        READ_I32, READ_I32, READ_I32, READ_I32_2D, READ_I32_2D, READ_I32, READ_I16, types.int64,
+        types.int64[:, ::1], types.int64[:, :, ::1],
+    ),
+    cache=True,
+)  # fmt: skip
+def _sum_pairs(frame, scope, n_objects, sometimes, hits, listed, bins, n_bins, base, lanes):  # type: ignore[no-untyped-def]
+    for pair in range(frame.shape[0]):
+        n = np.int64(n_objects[pair])
+        if n > 0 and bins[frame[pair]] >= 0:
+            cell = np.int64(scope[pair]) * n_bins + bins[frame[pair]]
+            base[cell, 0] += n
+            base[cell, 1] += n * n
+            base[cell, 2] += 1
+    for i in range(listed.shape[0]):
+        pair = listed[i]
+        if bins[frame[pair]] < 0:
+            continue
+        n = np.int64(n_objects[pair])
+        cell = np.int64(scope[pair]) * n_bins + bins[frame[pair]]
+        for t in range(lanes.shape[1]):
+            y = np.int64(hits[i, t])
+            extra = np.int64(sometimes[i, t])
+            lanes[cell, t, 0] += extra
+            lanes[cell, t, 1] += extra * (2 * n + extra)
+            lanes[cell, t, 2] += extra > 0 and n == 0
+            lanes[cell, t, 3] += y
+            lanes[cell, t, 4] += (n + extra) * y
+            lanes[cell, t, 5] += y * y
+
+
+@dataclass
 class FrameSums:
-    """Frame sums of the cells (scope * n_bins + bin) of one resolution, at `n_thresholds` thresholds.
+    """Frame sums of the cells (scope * n_bins + bin) of one resolution, at T thresholds.
 
-    base: n, sum_nn, n_frames of each cell, over rows that count at every T. at_threshold, key cell *
-    n_thresholds + t: what rows that count only at some T add to the three there, then n_right, sum_ny
-    (Σ_f n·y), sum_yy (Σ_f y²), y the right rows of a frame. has_whole: one more bin, the last, holds the
-    rows of all bins; `n_bins` does not count it.
+    base (cells, 3) int64: n, sum_nn, n_frames over rows that count at every T.
+    steps (cells, T, 3): n_right, sum_ny (Σ_f n·y), sum_yy (Σ_f y²), y the right rows of a frame, as steps.
+    lanes (cells, T, 6): what rows that count only at some T add to the three of `base` there, then further
+    n_right, sum_ny, sum_yy.
     """
 
     n_classes: int
     n_bins: int
-    n_thresholds: int
-    has_whole: bool
-    base: KeyedSums
-    at_threshold: KeyedSums
+    base: Array
+    steps: Array
+    lanes: Array
 
     @classmethod
-    def of(
-        cls,
-        rows: TargetRows,
-        bins: Array,
-        n_bins: int,
-        *,
-        chosen_only: bool = False,
-        has_whole: bool = False,
-    ) -> FrameSums:
-        """Of the rows of objects whose bin (n,) int16 is not -1, at every T or only at the chosen one."""
-        assert rows.frame_start is not None and rows.counted is not None and rows.right is not None
-        counted, right, n_thresholds = rows.counted, rows.right, rows.n_thresholds
-        if chosen_only:
-            shift = np.uint64(rows.chosen)
-            counted, right, n_thresholds = counted >> shift & np.uint64(1), right >> shift & np.uint64(1), 1
-        cells, at_threshold = _sum_frames(
-            rows.frame_start, rows.scope, bins, counted, right, rows.n_classes, n_bins + has_whole,
-            n_thresholds, has_whole,
-        )  # fmt: skip
-        return cls(
-            rows.n_classes,
-            n_bins,
-            n_thresholds,
-            has_whole,
-            KeyedSums.of_dense(cells[:, 1:]),
-            KeyedSums.of_dense(at_threshold.reshape(-1, 6)),
-        )
-
-    def columns(self) -> dict[str, Array]:
-        """n, n_right, sum_nn, sum_ny, sum_yy, n_frames, each (T, K + 1, n_bins) int64."""
-        return {name: values[..., : self.n_bins] for name, values in self._all_columns().items()}
-
-    def whole_columns(self) -> dict[str, Array]:
-        """The same of all bins' rows together, each (T, K + 1) int64; only where `has_whole`."""
-        return {name: values[..., self.n_bins] for name, values in self._all_columns().items()}
-
-    def _all_columns(self) -> dict[str, Array]:
-        shape = (self.n_classes + 1, self.n_bins + self.has_whole)
-        n_cells = shape[0] * shape[1]
-        base = self.base.dense(n_cells).T.reshape(3, 1, *shape)
-        at_threshold = self.at_threshold.dense(n_cells * self.n_thresholds)
-        at_threshold = at_threshold.reshape(*shape, self.n_thresholds, 6).transpose(3, 2, 0, 1)
-        return {
-            "n": base[0] + at_threshold[0],
-            "sum_nn": base[1] + at_threshold[1],
-            "n_frames": base[2] + at_threshold[2],
-            "n_right": at_threshold[3],
-            "sum_ny": at_threshold[4],
-            "sum_yy": at_threshold[5],
-        }
-
-    def __add__(self, other: FrameSums) -> FrameSums:
-        return replace(self, base=self.base + other.base, at_threshold=self.at_threshold + other.at_threshold)
-
-    def to_arrays(self, prefix: str) -> dict[str, Array]:
-        return {
-            f"{prefix}.shape": np.array([self.n_classes, self.n_bins, self.n_thresholds, self.has_whole]),
-            **self.base.to_arrays(f"{prefix}.base"),
-            **self.at_threshold.to_arrays(f"{prefix}.at_threshold"),
-        }
-
-    @classmethod
-    def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> FrameSums:
-        n_classes, n_bins, n_thresholds, has_whole = arrays[f"{prefix}.shape"].tolist()
+    def zero(cls, n_classes: int, n_bins: int, n_thresholds: int) -> FrameSums:
+        n_cells = (n_classes + 1) * n_bins
         return cls(
             n_classes,
             n_bins,
-            n_thresholds,
-            bool(has_whole),
-            KeyedSums.from_arrays(f"{prefix}.base", arrays),
-            KeyedSums.from_arrays(f"{prefix}.at_threshold", arrays),
+            np.zeros((n_cells, 3), np.int64),
+            np.zeros((n_cells, n_thresholds, 3), np.int64),
+            np.zeros((n_cells, n_thresholds, 6), np.int64),
         )
+
+    @classmethod
+    def of(cls, rows: TargetRows, bins: Array, n_bins: int, *, chosen_only: bool = False) -> FrameSums:
+        """Of the rows of objects whose bin (n,) int16 is not -1, at every T or only at the chosen one."""
+        sums = cls.zero(rows.n_classes, n_bins, 1 if chosen_only else rows.n_thresholds)
+        sums.take(rows, bins, chosen_only=chosen_only)
+        return sums
+
+    def take(self, rows: TargetRows, bins: Array, *, chosen_only: bool = False) -> None:
+        """Add the rows of a further partition."""
+        assert rows.frame_start is not None
+        if chosen_only:
+            _sum_frames_at(
+                rows.frame_start, rows.scope, bins, rows.kind_at_chosen, self.n_classes, self.n_bins,
+                self.base, self.lanes,
+            )  # fmt: skip
+            return
+        _sum_frames(
+            rows.frame_start, rows.scope, bins, rows.kind, rows.counted, rows.right, rows.right_length,
+            self.n_classes, self.n_bins, self.base, self.steps, self.lanes,
+        )  # fmt: skip
+
+    def take_frames(self, rows: TargetRows, bins: Array, *, chosen_only: bool = False) -> None:
+        """Add the objects of a further partition, those of a frame in its bin: bins (F,) int16."""
+        pairs = rows.pairs_at_chosen if chosen_only else rows.pairs
+        _sum_pairs(
+            pairs.frame, pairs.scope, pairs.n, pairs.sometimes, pairs.hits, pairs.listed, bins, self.n_bins,
+            self.base, self.lanes,
+        )  # fmt: skip
+
+    @property
+    def n_thresholds(self) -> int:
+        return int(self.steps.shape[1])
+
+    def columns(self) -> dict[str, Array]:
+        """n, n_right, sum_nn, sum_ny, sum_yy, n_frames, each (T, K + 1, n_bins) int64."""
+        shape = (self.n_classes + 1, self.n_bins)
+        base = self.base.T.reshape(3, 1, *shape)
+        lanes = self.lanes.reshape(*shape, self.n_thresholds, 6).transpose(3, 2, 0, 1)
+        right = totals_of_steps(self.steps).reshape(*shape, self.n_thresholds, 3).transpose(3, 2, 0, 1)
+        return {
+            "n": base[0] + lanes[0],
+            "sum_nn": base[1] + lanes[1],
+            "n_frames": base[2] + lanes[2],
+            "n_right": right[0] + lanes[3],
+            "sum_ny": right[1] + lanes[4],
+            "sum_yy": right[2] + lanes[5],
+        }
+
+    def add(self, other: FrameSums) -> None:
+        """Add a state in place."""
+        self.base += other.base
+        self.steps += other.steps
+        self.lanes += other.lanes
+
+    def __add__(self, other: FrameSums) -> FrameSums:
+        return FrameSums(
+            self.n_classes, self.n_bins, self.base + other.base, self.steps + other.steps,
+            self.lanes + other.lanes,
+        )  # fmt: skip
+
+    def to_arrays(self, prefix: str) -> dict[str, Array]:
+        lanes = self.lanes.copy()
+        lanes[..., 3:] += totals_of_steps(self.steps)
+        return {
+            f"{prefix}.shape": np.array([self.n_classes, self.n_bins]),
+            f"{prefix}.base": narrowest(self.base),
+            f"{prefix}.lanes": narrowest(lanes),
+        }
+
+    @classmethod
+    def from_arrays(cls, prefix: str, arrays: Mapping[str, Array]) -> FrameSums:
+        base, lanes = (arrays[f"{prefix}.{name}"].astype(np.int64) for name in ("base", "lanes"))
+        n_classes, n_bins = arrays[f"{prefix}.shape"].tolist()
+        return cls(n_classes, n_bins, base, np.zeros_like(lanes[..., :3]), lanes)

@@ -6,155 +6,181 @@ numbers throughout, so that they are the same for any partitioning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_I16, READ_I32, READ_I64, READ_U8, READ_U8_2D, READ_U64
 from emqa_core.objects import Array
-from emqa_core.reductions.keyed_sums import KeyedSums
-from emqa_core.reductions.target_rows import N_GROUPS, TargetRows
-
-_READ_I16 = types.Array(types.int16, 1, "C", readonly=True)
-_READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
-_READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
-
-_SPARSE = 20  # cells per row above which sorting the rows' keys is quicker than a table of all cells
+from emqa_core.reductions.narrow import narrowest
+from emqa_core.reductions.slot_table import SlotTable
+from emqa_core.reductions.target_rows import ALWAYS_COUNTS, ALWAYS_WRONG, N_GROUPS, TargetRows
+from emqa_core.reductions.threshold_steps import ThresholdSteps, totals_of_steps
 
 
-@njit(
-    types.int32[::1](_READ_I32, _READ_I16, _READ_I32, _READ_U8, types.int64, types.int64, types.int64),
-    cache=True,
-)
-def _count_rows(cell, bins, rows, level, n_cells, n_bins, n_levels):  # type: ignore[no-untyped-def]
-    counts = np.zeros(n_levels * n_cells * n_bins, np.int32)
-    for index in range(rows.shape[0]):
-        row = rows[index]
-        if bins[row] >= 0:
-            place = np.int64(cell[row]) * n_bins + bins[row]
-            if n_levels > 1:
-                place += np.int64(level[index] - 1) * n_cells * n_bins
-            counts[place] += 1
-    return counts
+@njit(types.void(READ_I32, READ_U8, READ_I16, types.int64, types.int32[::1]), cache=True)
+def _count_rows(cell, kind, bins, n_bins, n):  # type: ignore[no-untyped-def]
+    for row in range(cell.shape[0]):
+        always = kind[row] == ALWAYS_WRONG or kind[row] == ALWAYS_COUNTS
+        if always and bins[row] >= 0:
+            n[np.int64(cell[row]) * n_bins + bins[row]] += np.int32(1)
 
 
-@dataclass(frozen=True)
+@njit(types.void(READ_I32, READ_I16, READ_I32, types.int64, types.int32[::1]), cache=True)
+def _count_pairs(cell, bins, n_objects, n_bins, n):  # type: ignore[no-untyped-def]
+    for pair in range(cell.shape[0]):
+        if cell[pair] >= 0 and bins[pair] >= 0:
+            n[np.int64(cell[pair]) * n_bins + bins[pair]] += n_objects[pair]
+
+
+@njit(types.void(READ_I64, READ_U8, READ_I32, READ_I32, types.int32[:, ::1]), cache=True)
+def _add_steps(places, at, amount, index, data):  # type: ignore[no-untyped-def]
+    for step in range(places.shape[0]):
+        if places[step] >= 0:
+            data[index[places[step]], at[step]] += amount[step]
+
+
+@njit(types.void(READ_I64, READ_U8_2D, READ_I32, types.int32[:, :, ::1]), cache=True)
+def _add_levels(places, level, index, data):  # type: ignore[no-untyped-def]
+    for i in range(places.shape[0]):
+        if places[i] >= 0:
+            slot = index[places[i]]
+            for t in range(level.shape[1]):
+                if level[i, t] > 0:
+                    data[slot, t, level[i, t] - 1] += np.int32(1)
+
+
+@njit(types.void(READ_I32, READ_I16, READ_U64, types.int64[:, ::1]), cache=True)
+def _count_missing(scope, bins, counted, missing):  # type: ignore[no-untyped-def]
+    for row in range(scope.shape[0]):
+        if bins[row] < 0 and counted[row]:
+            for t in range(missing.shape[0]):
+                missing[t, scope[row]] += np.int64((counted[row] >> np.uint64(t)) & np.uint64(1))
+
+
+@dataclass
 class GroupCounts:
     """Rows per (scope, jackknife group, coarse bin), at every T and by level of the outcome.
 
-    Scopes here are those with rows of their own (TargetRows.n_scopes). Keys: `always` (scope, group, bin);
-    `partial` (T, scope, group, bin); `levels` (T, level - 1, scope, group, bin). missing (T, scopes) int64:
-    rows that count without a value of the metric.
+    Scopes here are those with rows of their own (TargetRows.n_scopes); a cell is (scope, group, bin). n
+    (cells,) int32: rows that count at every T. sometimes, slots (T,): rows that count at some T only, as
+    steps. levels, slots (T, levels - 1): rows above level 0; of two levels as steps. missing (T, scopes)
+    int64: rows that count without a value of the metric.
     """
 
     n_scopes: int
     n_bins: int
     n_levels: int
+    n: Array
+    sometimes: SlotTable
+    levels: SlotTable
     missing: Array
-    always: KeyedSums
-    partial: KeyedSums
-    levels: KeyedSums
 
     @classmethod
     def zero(cls, n_scopes: int, n_bins: int, n_levels: int, n_thresholds: int) -> GroupCounts:
-        missing = np.zeros((n_thresholds, n_scopes), np.int64)
-        return cls(n_scopes, n_bins, n_levels, missing, *(KeyedSums.zero(1) for _ in range(3)))
+        n_cells = n_scopes * N_GROUPS * n_bins
+        return cls(
+            n_scopes,
+            n_bins,
+            n_levels,
+            np.zeros(n_cells, np.int32),
+            SlotTable(n_cells, (n_thresholds,), np.int32),
+            SlotTable(n_cells, (n_thresholds, n_levels - 1), np.int32),
+            np.zeros((n_thresholds, n_scopes), np.int64),
+        )
 
     @classmethod
     def of(cls, rows: TargetRows, bins: Array, n_bins: int) -> GroupCounts:
         """Of rows with their coarse bin (n,) int16, -1 where the metric is missing."""
-        n_cells = rows.n_scopes * N_GROUPS
-        cell = rows.cell
-        no_level = np.empty(0, np.uint8)
+        counts = cls.zero(rows.n_scopes, n_bins, rows.n_levels, rows.n_thresholds)
+        counts.take(rows, bins)
+        return counts
 
-        def count(listed: Array, level: Array, n_levels: int) -> KeyedSums:
-            if _SPARSE * len(listed) < n_levels * n_cells * n_bins:
-                known = bins[listed] >= 0
-                place = cell[listed].astype(np.int64) * n_bins + bins[listed]
-                if n_levels > 1:
-                    place += (level.astype(np.int64) - 1) * (n_cells * n_bins)
-                return KeyedSums.of_keys(place[known])
-            return KeyedSums.of_dense(_count_rows(cell, bins, listed, level, n_cells, n_bins, n_levels))
+    def take(self, rows: TargetRows, bins: Array) -> None:
+        """Add the rows of a further partition."""
+        _count_rows(rows.cell, rows.kind, bins, self.n_bins, self.n)
+        self._add_steps(self.sometimes, rows.counted_steps, rows.cell, bins)
+        if rows.sized is None:
+            self._add_steps(self.levels, rows.right_steps, rows.cell, bins)
+        else:
+            listed = rows.sized.row
+            places = np.where(
+                bins[listed] >= 0, rows.cell[listed].astype(np.int64) * self.n_bins + bins[listed], -1
+            )
+            self.levels.reserve(places)
+            _add_levels(places, rows.sized.level, self.levels.index, self.levels.data)
+        if len(bins) and bins.min() < 0:
+            _count_missing(rows.scope, bins, rows.counted, self.missing)
 
-        partial = [
-            count(rows.partial.row[rows.partial.at(t)], no_level, 1)
-            for t in range(rows.n_thresholds)
-            if len(rows.partial.row)
-        ]
-        n_levels = rows.n_levels - 1
-        levels = [
-            count(rows.levels.row[rows.levels.at(t)], rows.level[rows.levels.at(t)], n_levels)
-            for t in range(rows.n_thresholds)
-        ]
-        return cls(
-            rows.n_scopes,
-            n_bins,
-            rows.n_levels,
-            _count_missing(rows, bins),
-            count(rows.always, no_level, 1),
-            stack(partial, n_cells * n_bins),
-            stack(levels, n_levels * n_cells * n_bins),
-        )
+    def take_frames(self, rows: TargetRows, bins: Array) -> None:
+        """Add the objects of a further partition, those of a frame in its bin: bins (F,) int16."""
+        if rows.sized is not None:
+            self.take(rows, bins[rows.frame])
+            return
+        pairs, cell = rows.pairs, rows.cell_of_pair
+        of_frame, bins = bins, bins[pairs.frame]
+        _count_pairs(cell, bins, pairs.n, self.n_bins, self.n)
+        self._add_steps(self.sometimes, pairs.sometimes_steps, cell, bins)
+        self._add_steps(self.levels, pairs.hit_steps, cell, bins)
+        if len(bins) and bins.min() < 0:
+            _count_missing(rows.scope, of_frame[rows.frame], rows.counted, self.missing)
+
+    def _add_steps(self, table: SlotTable, steps: ThresholdSteps, cell: Array, bins: Array) -> None:
+        places = steps.places(cell, bins, self.n_bins)
+        table.reserve(places)
+        data = table.data.reshape(table.data.shape[:2])
+        _add_steps(places, steps.at, steps.amount, table.index, data)
+
+    def sometimes_totals(self) -> Array:
+        """Rows of each slot of `sometimes` at each T, (slots, T) int32."""
+        return totals_of_steps(self.sometimes.data[: len(self.sometimes)])
+
+    def level_totals(self) -> Array:
+        """Rows of each slot of `levels` at each T by level above 0, (slots, T, levels - 1) int32."""
+        data = self.levels.data[: len(self.levels)]
+        return totals_of_steps(data) if self.n_levels == 2 else data
 
     def at(self, threshold: int) -> tuple[Array, Array]:
         """n (scopes, groups, bins) and by level above 0 (levels - 1, scopes, groups, bins), int64."""
+        n = self.n.astype(np.int64)
+        n[self.sometimes.cells()] += self.sometimes_totals()[self.sometimes.index[self.sometimes.cells()]][
+            :, threshold
+        ]
+        levels = np.zeros((self.n_levels - 1, len(n)), np.int64)
+        cells = self.levels.cells()
+        levels[:, cells] = self.level_totals()[self.levels.index[cells], threshold].T
         shape = (self.n_scopes, N_GROUPS, self.n_bins)
-        n_cells = self.n_scopes * N_GROUPS * self.n_bins
-        n = self.always.dense(n_cells) + self.partial.dense_block(threshold, n_cells)
-        levels = self.levels.dense_block(threshold, (self.n_levels - 1) * n_cells)
         return n.reshape(shape), levels.reshape(self.n_levels - 1, *shape)
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
-        return replace(
-            self,
-            missing=self.missing + other.missing,
-            always=self.always + other.always,
-            partial=self.partial + other.partial,
-            levels=self.levels + other.levels,
-        )
+        total = GroupCounts(
+            self.n_scopes, self.n_bins, self.n_levels, self.n + other.n, self.sometimes.copy(),
+            self.levels.copy(), self.missing + other.missing,
+        )  # fmt: skip
+        for table, more in ((total.sometimes, other.sometimes), (total.levels, other.levels)):
+            table.add(more.cells(), more.values(more.cells()))
+        return total
 
     def to_arrays(self, prefix: str) -> dict[str, Array]:
         return {
             f"{prefix}.shape": np.array([self.n_scopes, self.n_bins, self.n_levels]),
+            f"{prefix}.n": narrowest(self.n),
             f"{prefix}.missing": self.missing,
-            **self.always.to_arrays(f"{prefix}.always"),
-            **self.partial.to_arrays(f"{prefix}.partial"),
+            **self.sometimes.to_arrays(f"{prefix}.sometimes"),
             **self.levels.to_arrays(f"{prefix}.levels"),
         }
 
     @classmethod
-    def from_arrays(cls, prefix: str, arrays: dict[str, Array]) -> GroupCounts:
+    def from_arrays(cls, prefix: str, arrays: Mapping[str, Array]) -> GroupCounts:
         n_scopes, n_bins, n_levels = arrays[f"{prefix}.shape"].tolist()
         return cls(
             n_scopes,
             n_bins,
             n_levels,
+            arrays[f"{prefix}.n"].astype(np.int32),
+            SlotTable.from_arrays(f"{prefix}.sometimes", arrays, np.int32),
+            SlotTable.from_arrays(f"{prefix}.levels", arrays, np.int32),
             arrays[f"{prefix}.missing"],
-            *(
-                KeyedSums.from_arrays(f"{prefix}.{field.name}", arrays)
-                for field in fields(cls)
-                if field.name in ("always", "partial", "levels")
-            ),
         )
-
-
-def stack(blocks: list[KeyedSums], block_cells: int) -> KeyedSums:
-    """One table of several, the block's number times `block_cells` added to its keys."""
-    if not blocks:
-        return KeyedSums.zero(1)
-    return KeyedSums(
-        np.concatenate([block.keys + number * block_cells for number, block in enumerate(blocks)]),
-        np.concatenate([block.sums for block in blocks]),
-    )
-
-
-def _count_missing(rows: TargetRows, bins: Array) -> Array:
-    missing = np.zeros((rows.n_thresholds, rows.n_scopes), np.int64)
-    without = bins < 0
-    if without.any():
-        always = rows.always[without[rows.always]]
-        missing += np.bincount(rows.scope[always], minlength=rows.n_scopes)
-        for t in range(rows.n_thresholds):
-            partial: Array = rows.partial.row[rows.partial.at(t)]
-            missing[t] += np.bincount(rows.scope[partial[without[partial]]], minlength=rows.n_scopes)
-    return missing

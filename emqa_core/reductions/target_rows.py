@@ -2,80 +2,73 @@
 
 A target is `prediction`, `label` or `frame`. Whatever the target, a row has a scope (a class), a frame, a
 jackknife group, and at each IoU threshold T either no place in any count or a level: 0 for wrong, and
-1 .. n_levels - 1 for the others. Most rows are wrong at every T; only the others are listed per T.
+1 .. n_levels - 1 for the others. Most rows count at every T and are wrong at every T; only the others are
+listed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_I32, READ_I64, READ_U8, READ_U64
 from emqa_core.objects import Array, OutcomeRows
+from emqa_core.reductions.object_pairs import ObjectPairs
+from emqa_core.reductions.outcome_levels import N_TENTHS, f1_of_pairs, tenth_of
+from emqa_core.reductions.threshold_steps import ThresholdSteps, prefix_lengths
 
 N_GROUPS = 20
-N_TENTHS = 10  # levels of F1 and IoU above 0: (0, .1], ..., (.9, 1]
 
-_READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
-_READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
-_I32 = types.int32[::1]
+# What kernels need to know of most rows, in one byte.
+COUNTS_NOWHERE, ALWAYS_WRONG, ALWAYS_COUNTS, SOMETIMES_COUNTS = range(4)
+
+_ONE = np.uint64(1)
 
 
 @njit(
-    types.Tuple((_I32, _I32, _I32, _I32))(_READ_I64, _READ_I32, _READ_I64, _READ_I32, types.int64), cache=True
+    types.Tuple((types.int32[::1], types.uint64[::1], types.uint64[::1], types.uint8[::1], types.uint8[::1]))(
+        READ_I64, READ_U8, READ_I32, READ_U64, READ_U64, types.uint64, types.int64
+    ),
+    cache=True,
 )
-def _pair_objects(start, class_code, other_start, other_class_code, n_classes):  # type: ignore[no-untyped-def]
-    most = class_code.shape[0] + other_class_code.shape[0]
-    frame_of_pair = np.empty(most, np.int32)
-    class_of_pair = np.empty(most, np.int32)
-    pair = np.empty(class_code.shape[0], np.int32)
-    other_pair = np.empty(other_class_code.shape[0], np.int32)
-    latest = np.full(n_classes, -1, np.int64)  # pair of the class in the frame at hand, if not below `first`
-    n = 0
-    for frame in range(start.shape[0] - 1):
-        first = n
-        for row in range(start[frame], start[frame + 1]):
-            code = class_code[row]
-            if latest[code] < first:
-                latest[code] = n
-                frame_of_pair[n] = frame
-                class_of_pair[n] = code
-                n += 1
-            pair[row] = latest[code]
-        for row in range(other_start[frame], other_start[frame + 1]):
-            code = other_class_code[row]
-            if latest[code] < first:
-                latest[code] = n
-                frame_of_pair[n] = frame
-                class_of_pair[n] = code
-                n += 1
-            other_pair[row] = latest[code]
-    return frame_of_pair[:n].copy(), class_of_pair[:n].copy(), pair, other_pair
+def _prepare(frame_start, frame_group, scope, right, ignored, everywhere, chosen):  # type: ignore[no-untyped-def]
+    """Cell, words `counted` and `right`, kind, and kind at the chosen T of each row."""
+    n = scope.shape[0]
+    cell = np.empty(n, np.int32)
+    counted = np.empty(n, np.uint64)
+    known_right = np.empty(n, np.uint64)
+    kind = np.empty(n, np.uint8)
+    kind_at_chosen = np.empty(n, np.uint8)
+    for frame in range(frame_start.shape[0] - 1):
+        group = np.int32(frame_group[frame])
+        for row in range(frame_start[frame], frame_start[frame + 1]):
+            cell[row] = scope[row] * np.int32(N_GROUPS) + group
+            word = ~ignored[row] & everywhere
+            counted[row] = word
+            known_right[row] = right[row] & word
+            at_chosen = ((word >> np.uint64(chosen)) & _ONE) + (
+                (known_right[row] >> np.uint64(chosen)) & _ONE
+            )
+            kind_at_chosen[row] = at_chosen
+            if word == everywhere:
+                kind[row] = ALWAYS_COUNTS if known_right[row] else ALWAYS_WRONG
+            else:
+                kind[row] = SOMETIMES_COUNTS if word else COUNTS_NOWHERE
+    return cell, counted, known_right, kind, kind_at_chosen
 
 
 @dataclass(frozen=True)
-class ThresholdRows:
-    """Rows listed per threshold: those of T number t are row[start[t]:start[t + 1]], (e,) int32."""
+class SizedRows:
+    """Rows above level 0 where the outcome has a size (F1, IoU): row (m,) int32, level (m, T) uint8 and y
+    (m, T) float64, 0 at the thresholds where the row is at level 0.
+    """
 
-    start: Array
     row: Array
-
-    def at(self, threshold: int) -> slice:
-        return slice(int(self.start[threshold]), int(self.start[threshold + 1]))
-
-    @classmethod
-    def of_lists(cls, rows: list[Array]) -> ThresholdRows:
-        """From the rows of each threshold."""
-        return cls(np.cumsum([0, *map(len, rows)]), np.concatenate(rows).astype(np.int32))
-
-    @classmethod
-    def of_bits(cls, bits: Array, n_thresholds: int) -> ThresholdRows:
-        """From words (n,) uint64 whose bit t stands for T number t."""
-        listed = np.flatnonzero(bits).astype(np.int32)
-        words = bits[listed]
-        one = np.uint64(1)
-        return cls.of_lists([listed[(words >> np.uint64(t)) & one == one] for t in range(n_thresholds)])
+    level: Array
+    y: Array
 
 
 @dataclass(frozen=True)
@@ -83,30 +76,28 @@ class TargetRows:
     """n rows of one target in one partition.
 
     scope (n,) int32: class code; `n_classes` itself stands for all classes, and only the frame target
-    has such rows (for objects, all is the sum of the classes). frame (n,) int32. group (n,) uint8.
-    always (a,) int32: rows that count at every T. partial: rows that count at that T but not at every T
-    (a prediction on a crowd only at low T). levels: rows above level 0 at that T, with `level` (e,) uint8,
-    and y (e,) float64 where the outcome has a size (F1, IoU); None where it is 1.
-    For objects, frame_start (F + 1,) int64 and the words counted, right (n,) uint64, bit t: at T number t;
-    for frames None.
+    has such rows (for objects, all is the sum of the classes). cell (n,) int32: scope * N_GROUPS + jackknife
+    group. counted, right (n,) uint64: bit t says that the row counts, and that it is above level 0, at T
+    number t. kind (n,) uint8: COUNTS_NOWHERE, ALWAYS_WRONG, ALWAYS_COUNTS (and right at some T) or
+    SOMETIMES_COUNTS. kind_at_chosen (n,) uint8: 0 does not count at the chosen T, 1 is wrong and 2 right.
+    sized: None where the outcome is just right or wrong. frame_start (F + 1,) int64 and frame_group (F,)
+    uint8 for objects, whose rows stand frame by frame; frame_of_row (n,) int32 for frames.
     """
 
     target: str
     n_classes: int
     n_thresholds: int
     chosen: int
-    n_levels: int
     scope: Array
-    frame: Array
-    group: Array
-    always: Array
-    partial: ThresholdRows
-    levels: ThresholdRows
-    level: Array
-    y: Array | None
+    cell: Array
+    counted: Array
+    right: Array
+    kind: Array
+    kind_at_chosen: Array
+    sized: SizedRows | None = None
     frame_start: Array | None = None
-    counted: Array | None = None
-    right: Array | None = None
+    frame_group: Array | None = None
+    frame_of_row: Array | None = None
 
     def __len__(self) -> int:
         return len(self.scope)
@@ -117,9 +108,78 @@ class TargetRows:
         return self.n_classes + (self.target == "frame")
 
     @property
-    def cell(self) -> Array:
-        """scope * N_GROUPS + group, (n,) int32."""
-        return np.asarray(self.scope * np.int32(N_GROUPS) + self.group)
+    def n_levels(self) -> int:
+        return 2 if self.sized is None else N_TENTHS + 1
+
+    @cached_property
+    def frame(self) -> Array:
+        """The frame of each row, (n,) int32."""
+        if self.frame_of_row is not None:
+            return self.frame_of_row
+        assert self.frame_start is not None
+        return np.repeat(np.arange(len(self.frame_start) - 1, dtype=np.int32), np.diff(self.frame_start))
+
+    @cached_property
+    def counted_steps(self) -> ThresholdSteps:
+        """At which T the rows count that count at some T only (a prediction on a crowd only at low T)."""
+        rows = np.flatnonzero(self.kind == SOMETIMES_COUNTS)
+        return ThresholdSteps.of(self.counted[rows], rows).by_cell(self.cell, self.n_scopes * N_GROUPS)
+
+    @cached_property
+    def right_steps(self) -> ThresholdSteps:
+        """At which T rows are right."""
+        rows = np.flatnonzero(self.kind >= ALWAYS_COUNTS)
+        return ThresholdSteps.of(self.right[rows], rows).by_cell(self.cell, self.n_scopes * N_GROUPS)
+
+    @cached_property
+    def right_length(self) -> Array:
+        """How many bits of `right` are set, as `prefix_lengths` gives it, (n,) uint8."""
+        return np.asarray(prefix_lengths(self.right))
+
+    def counts_at_chosen(self) -> Array:
+        """Which rows count at the chosen T, (n,) bool."""
+        return self.kind_at_chosen > 0
+
+    @cached_property
+    def pairs(self) -> ObjectPairs:
+        """Of objects: the pairs of frame and class that hold some."""
+        assert self.frame_start is not None
+        return ObjectPairs.of(
+            self.frame_start, self.scope, self.counted, self.right, self.n_classes, self.n_thresholds
+        )
+
+    @cached_property
+    def pairs_at_chosen(self) -> ObjectPairs:
+        """The same as if the chosen T were the only one."""
+        return self.pairs.at(self.chosen)
+
+    @cached_property
+    def cell_of_pair(self) -> Array:
+        """scope * N_GROUPS + group of each of `pairs`, -1 for those of all classes, (p,) int32."""
+        assert self.frame_group is not None
+        scope = self.pairs.scope
+        cell = scope * np.int32(N_GROUPS) + self.frame_group[self.pairs.frame]
+        return np.where(scope < self.n_classes, cell, np.int32(-1))
+
+    def within(self, scopes: Array) -> tuple[TargetRows, Array | None]:
+        """The objects that scopes (s,) int64 hold, and which rows these are (m,); None for all of them."""
+        if self.n_classes in scopes:
+            return self, None
+        assert self.frame_start is not None
+        is_wanted = np.zeros(self.n_classes, bool)
+        is_wanted[scopes] = True
+        kept = is_wanted[self.scope]
+        own = np.flatnonzero(kept)
+        held = replace(
+            self,
+            **{
+                name: getattr(self, name)[own]
+                for name in ("scope", "cell", "counted", "right", "kind", "kind_at_chosen")
+            },
+            sized=None,
+            frame_start=np.searchsorted(own, self.frame_start),
+        )
+        return held, own
 
     @classmethod
     def of_objects(
@@ -138,93 +198,62 @@ class TargetRows:
         the outcome is IoU x right in 11 levels. A row's partner may differ between thresholds; its IoU at
         another T is taken as the larger of the stored one and that T, which it must have reached.
         """
-        mask = np.uint64((1 << n_thresholds) - 1)
-        counted = ~rows.ignored & mask
-        right = rows.right & counted
-        levels = ThresholdRows.of_bits(right, n_thresholds)
-        y = None
-        level = np.ones(len(levels.row), np.uint8)
+        scope = np.ascontiguousarray(rows.class_code, np.int32)
+        frame_start = np.ascontiguousarray(rows.frame_start, np.int64)
+        cell, counted, right, kind, kind_at_chosen = _prepare(
+            frame_start, rows.frame_group, scope, rows.right, rows.ignored, _everywhere(n_thresholds), chosen
+        )
+        sized = None
         if iou is not None:
             assert iou_thresholds is not None
-            reached = np.repeat(iou_thresholds, np.diff(levels.start))
-            y = np.fmax(iou[levels.row], reached)
-            level = tenth_of(y)
-        frame = np.repeat(np.arange(len(rows.frame_start) - 1, dtype=np.int32), np.diff(rows.frame_start))
+            listed = np.flatnonzero(right).astype(np.int32)
+            is_right = (right[listed, None] >> np.arange(n_thresholds, dtype=np.uint64)) & _ONE == 1
+            y = np.where(is_right, np.fmax(iou[listed, None], iou_thresholds), 0.0)
+            sized = SizedRows(listed, tenth_of(y), y)
         return cls(
             target=target,
             n_classes=n_classes,
             n_thresholds=n_thresholds,
             chosen=chosen,
-            n_levels=2 if iou is None else N_TENTHS + 1,
-            scope=np.ascontiguousarray(rows.class_code, np.int32),
-            frame=frame,
-            group=rows.frame_group[frame],
-            always=np.flatnonzero(counted == mask).astype(np.int32),
-            partial=ThresholdRows.of_bits(np.where(counted == mask, np.uint64(0), counted), n_thresholds),
-            levels=levels,
-            level=level,
-            y=y,
-            frame_start=np.ascontiguousarray(rows.frame_start, np.int64),
+            scope=scope,
+            cell=cell,
             counted=counted,
             right=right,
+            kind=kind,
+            kind_at_chosen=kind_at_chosen,
+            sized=sized,
+            frame_start=frame_start,
+            frame_group=rows.frame_group,
         )
 
     @classmethod
-    def of_frames(
-        cls, predictions: OutcomeRows, labels: OutcomeRows, n_classes: int, n_thresholds: int, chosen: int
-    ) -> TargetRows:
+    def of_frames(cls, predictions: TargetRows, labels: TargetRows) -> TargetRows:
         """A row per frame, and per frame and class, that holds a prediction or label which counts.
 
         The outcome is F1 = 2 TP / (n_predictions + n_labels) in 11 levels, {0}, (0, .1], ..., (.9, 1].
         """
-        sides = [
-            cls.of_objects("object", rows, n_classes, n_thresholds, chosen) for rows in (predictions, labels)
-        ]
-        # The (frame, class) pairs that hold an object: frame and class of each, and the pair of each object.
-        pair_frame, pair_class, *pair_of = _pair_objects(
-            predictions.frame_start, predictions.class_code, labels.frame_start, labels.class_code, n_classes
+        assert predictions.frame_start is not None and predictions.frame_group is not None
+        frame, scope, counted, right, listed, level, y = f1_of_pairs(
+            predictions.pairs, labels.pairs, len(predictions.frame_start) - 1
         )
-        n_frames = len(predictions.frame_group)
-
-        def count(side: int, objects: Array) -> Array:
-            """How many of the objects listed are in each (frame, class), then in each frame."""
-            of_pair = np.bincount(pair_of[side][objects], minlength=len(pair_frame))
-            of_frame = np.bincount(sides[side].frame[objects], minlength=n_frames)
-            return np.concatenate([of_pair, of_frame])
-
-        at_every = count(0, sides[0].always) + count(1, sides[1].always)
-        partial, levels, twice_true, n_objects = [], [], [], []
-        for t in range(n_thresholds):
-            held = at_every
-            for number, side in enumerate(sides):
-                if len(side.partial.row):
-                    held = held + count(number, side.partial.row[side.partial.at(t)])
-            n_true = count(0, sides[0].levels.row[sides[0].levels.at(t)])
-            partial.append(np.flatnonzero((held > 0) & (at_every == 0)))
-            levels.append(np.flatnonzero(n_true))
-            twice_true.append(2 * n_true[levels[t]])
-            n_objects.append(held[levels[t]])
-        twice, objects = np.concatenate(twice_true), np.concatenate(n_objects)
-        frame = np.concatenate([pair_frame, np.arange(n_frames, dtype=np.int32)])
+        everywhere, at_chosen = _everywhere(predictions.n_thresholds), np.uint64(predictions.chosen)
+        kind = np.where(counted == everywhere, ALWAYS_COUNTS, SOMETIMES_COUNTS)
         return cls(
             target="frame",
-            n_classes=n_classes,
-            n_thresholds=n_thresholds,
-            chosen=chosen,
-            n_levels=N_TENTHS + 1,
-            scope=np.concatenate([pair_class, np.full(n_frames, n_classes, np.int32)]),
-            frame=frame,
-            group=predictions.frame_group[frame],
-            always=np.flatnonzero(at_every).astype(np.int32),
-            partial=ThresholdRows.of_lists(partial),
-            levels=ThresholdRows.of_lists(levels),
-            # Whole numbers: ceil of a quotient that is exactly a tenth must not depend on rounding. The
-            # minimum guards the kernels' memory against rows with more hits than labels.
-            level=np.minimum(-(-N_TENTHS * twice // objects), N_TENTHS).astype(np.uint8),
-            y=twice / objects,
+            n_classes=predictions.n_classes,
+            n_thresholds=predictions.n_thresholds,
+            chosen=predictions.chosen,
+            scope=scope,
+            cell=scope * np.int32(N_GROUPS) + predictions.frame_group[frame],
+            counted=counted,
+            right=right,
+            kind=kind.astype(np.uint8),
+            kind_at_chosen=((counted >> at_chosen & _ONE) + (right >> at_chosen & _ONE)).astype(np.uint8),
+            sized=SizedRows(listed, level, y),
+            frame_of_row=frame,
         )
 
 
-def tenth_of(values: Array) -> Array:
-    """0 for 0, else the tenth (0, .1] -> 1, ..., (.9, 1] -> 10 that holds it, (n,) uint8."""
-    return np.searchsorted(np.arange(N_TENTHS) / N_TENTHS, values, side="left").astype(np.uint8)
+def _everywhere(n_thresholds: int) -> np.uint64:
+    """The word of what is so at every T."""
+    return np.uint64((1 << n_thresholds) - 1)

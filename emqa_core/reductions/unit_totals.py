@@ -37,8 +37,7 @@ class UnitTotals:
 
         whole_units: the unit is the frame, which lies in one partition; its rows need not be remembered.
         """
-        chosen = rows.partial.row[rows.partial.at(rows.chosen)]
-        counted = np.concatenate([rows.always, chosen])
+        counted = np.flatnonzero(rows.counts_at_chosen())
         units, unit_of_frame = np.unique(unit_hash, return_inverse=True)
         scope, unit = rows.scope[counted].astype(np.int64), unit_of_frame[rows.frame[counted]]
         totals = [_count(scope, unit, rows.n_scopes, len(units))]
