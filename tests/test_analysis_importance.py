@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from emqa_core.analysis.bin_axis import decide_axis
-from emqa_core.analysis.count_cells import CountCells
+from emqa_core.analysis.count_cells import CountCells, ScopeCells
 from emqa_core.analysis.importance import adjust_p_values, importance_of
 from emqa_core.analysis.merged_bins import MergedBins, merge_bins, scopes_to_merge
 from emqa_core.analysis.metric_counts import count_bin_pairs, count_metric
@@ -102,15 +102,16 @@ def test_the_jackknife_equals_leaving_groups_out(seed: int, n_bins: int, n_level
         return
     merged = MergedBins(np.arange(n_bins, dtype=np.int16)[None], np.array([n_bins]))
     n_cells = 20 * n_bins
-    counts = CountCells(
-        n_bins=n_bins,
+    above = cells[..., 1:].reshape(n_cells, 1, n_levels - 1).astype(np.int32)
+    no_steps = np.zeros((0, 1, 1), np.int32)
+    held = ScopeCells(
         n=cells.sum(axis=2, dtype=np.int32).reshape(1, n_cells),
         sometimes_at=np.full((1, n_cells), -1, np.int32),
-        sometimes=np.zeros((0, 1), np.int32),
+        sometimes=no_steps,
         level_at=np.arange(n_cells, dtype=np.int32)[None],
-        levels=cells[..., 1:].reshape(n_cells, 1, n_levels - 1).astype(np.int32),
+        levels=above,
     )
-    found = importance_of(counts, merged, np.array([False]), np.array([None], object))
+    found = importance_of(CountCells(n_bins, (held,)), merged, np.array([False]), np.array([None], object))
     theta, information, entropy, bias = naive_theta(total)
     assert found.mutual_information[0, 0] == pytest.approx(information, abs=1e-13)
     assert found.entropy[0, 0] == pytest.approx(entropy, abs=1e-13)
@@ -179,7 +180,7 @@ def test_bins_are_merged_from_the_left_until_they_carry_enough() -> None:
     axis = decide_axis("x", DistinctValues.of(x, None), x, None)
     rows = outcome_rows(np.arange(72), np.zeros(72), np.arange(72) % 2, np.zeros(72), 72)
     counts = count_metric(axis, "prediction", TargetRows.of_objects("prediction", rows, 1, 1, 0), x)
-    merged = merge_bins(axis, counts, None, 0)
+    merged = merge_bins(axis, counts, CountCells.of(counts.groups, "prediction"), None, 0)
     assert merged.bin_of[0, axis.coarse].tolist() == [0, 1, 1, 1]
 
 
@@ -238,7 +239,8 @@ def test_small_categories_go_to_other() -> None:
     rows = TargetRows.of_objects(
         "prediction", outcome_rows(np.arange(198), np.zeros(198), right, np.zeros(198), 198), 1, 1, 0
     )
-    merged = merge_bins(axis, count_metric(axis, "prediction", rows, pa.array(names)), None, 0)
+    counts = count_metric(axis, "prediction", rows, pa.array(names))
+    merged = merge_bins(axis, counts, CountCells.of(counts.groups, "prediction"), None, 0)
     assert merged.bin_of[0].tolist() == [2, 0, 0, 1, 0]
 
 
@@ -249,7 +251,8 @@ def test_an_other_that_is_too_small_joins_the_smallest_category() -> None:
     rows = TargetRows.of_objects(
         "prediction", outcome_rows(np.arange(230), np.zeros(230), right, np.zeros(230), 230), 1, 1, 0
     )
-    merged = merge_bins(axis, count_metric(axis, "prediction", rows, pa.array(names)), None, 0)
+    counts = count_metric(axis, "prediction", rows, pa.array(names))
+    merged = merge_bins(axis, counts, CountCells.of(counts.groups, "prediction"), None, 0)
     assert merged.bin_of[0].tolist() == [0, 0, 1, 2]  # b with a: as small as c, and before it by name
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from emqa_core.analysis.correlation_kernels import correlate
 from emqa_core.analysis.count_cells import CountCells
 from emqa_core.analysis.intervals import jackknife_half_width
-from emqa_core.analysis.moment_cells import MomentCells
+from emqa_core.analysis.moment_cells import moments_by_scope
 from emqa_core.analysis.rank_correlation import rank_correlate
 from emqa_core.objects import Array
 from emqa_core.reductions.co_moments import CoMoments
@@ -65,6 +65,7 @@ def correlation_of(
     counts: CountCells,
     n: Array,
     n_outcomes: Array,
+    is_constant: Array,
     unit_reason: Array,
     *,
     is_control: bool = False,
@@ -72,15 +73,19 @@ def correlation_of(
     """Correlations from co-moments and counts.
 
     n, n_outcomes (T, K + 1) int64: rows with the metric, and how many levels of the outcome occur among
-    them. unit_reason (K + 1,) object: why resampling units do not support an interval, else None. is_control:
-    the metric is the one that the partial correlation takes out; nothing of it would be left.
+    them. is_constant (K + 1,) bool: the metric has one distinct value. unit_reason (K + 1,) object: why
+    resampling units do not support an interval, else None. is_control: the metric is the one that the
+    partial correlation takes out; nothing of it would be left.
     """
     n_scopes = n.shape[1]
     has_control = moments.n_control > 1
-    cells = MomentCells.of(moments, n_scopes)
-    raw = correlate(*cells.kernel_arrays, moments.n_control, has_control)
-    ranks = rank_correlate(*counts.kernel_arrays, counts.n_bins)
-    is_constant = constant_scopes(moments, n_scopes)
+    parts = moments_by_scope(moments, n_scopes)
+    raw = np.concatenate(
+        [correlate(*part.kernel_arrays, moments.n_control, has_control) for part in parts], axis=1
+    )
+    ranks = np.concatenate(
+        [rank_correlate(*part.kernel_arrays, counts.n_bins) for part in counts.parts], axis=1
+    )
     pearson, partial, residual = raw[..., 0, :-1], raw[..., 1, :-1], raw[..., 1, -1]
     is_function = is_control | (residual < MIN_RESIDUAL_SHARE)
     reason = np.full(n.shape, None, object)

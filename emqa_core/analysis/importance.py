@@ -35,16 +35,14 @@ def _n_log_n(n, table):  # type: ignore[no-untyped-def]
     return n * np.log(float(n))
 
 
-@njit(
-    types.float64[:, :, ::1](*CELL_TYPES, types.int64, READ_I16_2D, READ_I64, READ_F64), cache=True
-)  # fmt: skip
+@njit(types.float64[:, :, ::1](*CELL_TYPES, types.int64, READ_I16_2D, READ_I64, READ_F64), cache=True)
 def _mutual_information(  # type: ignore[no-untyped-def]
     n, sometimes_at, sometimes, level_at, levels, n_bins, bin_of, n_merged, table
 ):
     """Per T and scope: n, I, H, b, m_X, m_Y, then theta without each group: +inf where the group has no rows,
     NaN where one outcome is left.
     """
-    n_scopes, n_inner = n.shape
+    n_scopes = n.shape[0]
     n_groups = N_GROUPS
     n_thresholds = levels.shape[1]
     n_levels = levels.shape[2] + 1
@@ -62,31 +60,45 @@ def _mutual_information(  # type: ignore[no-untyped-def]
     n_x_without = np.empty(n_groups, np.int64)
     for scope in range(n_scopes):
         n_k = n_merged[scope]
+        cells[:, :, :n_k] = 0
+        of_level[:] = 0
+        of_bin[:, :n_k] = 0
+        of_group[:] = 0
         changes = False
-        for i in range(n_inner):
-            if sometimes_at[scope, i] >= 0:
-                changes = True
-                break
+        for g in range(n_groups):
+            for b in range(n_bins):
+                i = g * n_bins + b
+                rows = np.int64(n[scope, i])
+                of_bin[g, bin_of[scope, b]] += rows
+                of_group[g] += rows
+                changes = changes or sometimes_at[scope, i] >= 0
+            of_group[n_groups] += of_group[g]
+            of_level[g, 0] = of_group[g]
+            cells[g, 0, :n_k] = of_bin[g, :n_k]
+        for k in range(n_k):
+            for g in range(n_groups):
+                of_bin[n_groups, k] += of_bin[g, k]
         sum_x = 0.0
         m_x = 0
-        for t in range(n_thresholds):
-            if t == 0 or changes:
-                of_bin[:, :n_k] = 0
-                of_group[:] = 0
+        # Steps add up from the highest threshold down.
+        for t in range(n_thresholds - 1, -1, -1):
+            if changes:
                 for g in range(n_groups):
                     for b in range(n_bins):
-                        i = g * n_bins + b
-                        rows = np.int64(n[scope, i])
-                        if changes and sometimes_at[scope, i] >= 0:
-                            rows += sometimes[sometimes_at[scope, i], t]
-                        of_bin[g, bin_of[scope, b]] += rows
-                        of_group[g] += rows
-                    of_group[n_groups] += of_group[g]
+                        slot = sometimes_at[scope, g * n_bins + b]
+                        if slot >= 0:
+                            k = bin_of[scope, b]
+                            rows = np.int64(sometimes[slot, t, 0])
+                            of_bin[g, k] += rows
+                            of_bin[n_groups, k] += rows
+                            of_group[g] += rows
+                            of_group[n_groups] += rows
+                            cells[g, 0, k] += rows
+                            of_level[g, 0] += rows
+            if t == n_thresholds - 1 or changes:
                 sum_x = 0.0
                 m_x = 0
                 for k in range(n_k):
-                    for g in range(n_groups):
-                        of_bin[n_groups, k] += of_bin[g, k]
                     m_x += of_bin[n_groups, k] > 0
                     sum_x += _n_log_n(of_bin[n_groups, k], table)
                 for g in range(n_groups):
@@ -96,15 +108,7 @@ def _mutual_information(  # type: ignore[no-untyped-def]
                         left = of_bin[n_groups, k] - of_bin[g, k]
                         n_x_without[g] += left > 0
                         x_without[g] += _n_log_n(left, table)
-            all_rows = of_group[n_groups]
-            out[t, scope, 0] = all_rows
-            if all_rows == 0:
-                continue
-            cells[:, :, :n_k] = 0
-            of_level[:] = 0
             for g in range(n_groups):
-                cells[g, 0, :n_k] = of_bin[g, :n_k]
-                of_level[g, 0] = of_group[g]
                 for b in range(n_bins):
                     slot = level_at[scope, g * n_bins + b]
                     if slot < 0:
@@ -116,10 +120,18 @@ def _mutual_information(  # type: ignore[no-untyped-def]
                         cells[g, 0, k] -= count
                         of_level[g, level] += count
                         of_level[g, 0] -= count
+            all_rows = of_group[n_groups]
+            out[t, scope, 0] = all_rows
+            if all_rows == 0:
+                continue
+            of_level[n_groups, :] = 0
+            cells[n_groups, :, :n_k] = 0
+            for g in range(n_groups):
                 for level in range(n_levels):
                     of_level[n_groups, level] += of_level[g, level]
                     if of_level[g, level] > 0:
-                        cells[n_groups, level, :n_k] += cells[g, level, :n_k]
+                        for k in range(n_k):
+                            cells[n_groups, level, k] += cells[g, level, k]
             # Sums of n ln n over cells and levels, and how many of each are not empty.
             sum_xy = 0.0
             sum_y = 0.0
@@ -213,7 +225,14 @@ def importance_of(
     resampling units do not support an interval, else None. no_axis: why the metric has no bins.
     """
     table = _n_log_n_table()
-    raw = _mutual_information(*counts.kernel_arrays, counts.n_bins, merged.bin_of, merged.n_merged, table)
+    found = []
+    first = 0
+    for part in counts.parts:
+        scopes = slice(first, first + len(part.n))
+        bins = merged.bin_of[scopes], merged.n_merged[scopes]
+        found.append(_mutual_information(*part.kernel_arrays, counts.n_bins, *bins, table))
+        first = scopes.stop
+    raw = np.concatenate(found, axis=1)
     n, information, entropy, bias = (raw[..., column] for column in (_N, _I, _H, _BIAS))
     thetas = raw[..., _THETAS:]
     n_groups = (thetas != np.inf).sum(axis=-1)

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit, types
 
 from emqa_core.analysis.bin_axis import MetricAxis
+from emqa_core.analysis.count_cells import CountCells
 from emqa_core.analysis.metric_counts import MetricCounts
 from emqa_core.kernel_types import READ_I64, READ_I64_2D
 from emqa_core.objects import Array
@@ -38,17 +39,13 @@ class BinTotals:
     rarer: Array
 
     @classmethod
-    def of(cls, counts: MetricCounts, chosen: int) -> BinTotals:
-        n_groups, levels = counts.groups.at(chosen)
-        n, by_level = n_groups.sum(axis=1), levels.sum(axis=2)
-        if counts.target != "frame":
-            n = np.concatenate([n, n.sum(axis=0, keepdims=True)])
-            by_level = np.concatenate([by_level, by_level.sum(axis=1, keepdims=True)], axis=1)
+    def of(cls, counts: MetricCounts, cells: CountCells, chosen: int) -> BinTotals:
+        n, by_level = cells.totals_at(chosen)
         rows = n.sum(axis=1)
         outcome = np.concatenate([(n - by_level.sum(axis=0)).sum(axis=1)[None], by_level.sum(axis=2)])
         most_frequent = outcome.max(axis=0)
         # A frame is one row of the frame target: its square is itself.
-        sum_nn = n if counts.coarse is None else counts.coarse.columns()["sum_nn"][chosen]
+        sum_nn = n if counts.coarse is None else counts.coarse.sum_nn_at(chosen)
         return cls(n, sum_nn, rows, np.minimum(most_frequent, rows - most_frequent))
 
     @property
@@ -67,7 +64,7 @@ def scopes_to_merge(axis: MetricAxis, counts: MetricCounts, chosen: int) -> tupl
     Needed where bins have to be merged and rows of one frame lie in several bins: never for frame metrics.
     A scope whose rows could not fill two bins is left out; it has no importance whatever the pairs are.
     """
-    totals = BinTotals.of(counts, chosen)
+    totals = BinTotals.of(counts, CountCells.of(counts.groups, counts.target), chosen)
     rank = bin_ranks(axis, totals)
     too_small = ~totals.large_enough & (totals.n > 0)
     needed = too_small.any(axis=1) & ((totals.n > 0).sum(axis=1) > 1)
@@ -145,9 +142,14 @@ def _merge_neighbours(n, sum_nn, rows_of_scope, rarer, slot, pairs):  # type: ig
     return merged, n_merged
 
 
-def merge_bins(axis: MetricAxis, counts: MetricCounts, pairs: BinPairs | None, chosen: int) -> MergedBins:
-    """Merged bins of every scope. pairs: of the scopes that `scopes_to_merge` named, None where none."""
-    totals = BinTotals.of(counts, chosen)
+def merge_bins(
+    axis: MetricAxis, counts: MetricCounts, cells: CountCells, pairs: BinPairs | None, chosen: int
+) -> MergedBins:
+    """Merged bins of every scope.
+
+    cells: of the counts. pairs: of the scopes that `scopes_to_merge` named, None where none.
+    """
+    totals = BinTotals.of(counts, cells, chosen)
     n_scopes, _ = totals.n.shape
     slot = np.full(n_scopes, -1)
     products = np.zeros((1, 1), np.int64)

@@ -72,8 +72,9 @@ def measure_metric(
     shape = (cells.n_thresholds, n_scopes)
     reasons = unit_reasons(units)
     interval_reasons = reasons if with_intervals else np.full(n_scopes, "not_requested", object)
-    merged = merge_bins(axis, counts, pairs, chosen)
-    importance = importance_of(cells, merged, _constant(counts, cells, chosen), interval_reasons, axis.reason)
+    merged = merge_bins(axis, counts, cells, pairs, chosen)
+    is_constant = _constant(counts, cells, chosen)
+    importance = importance_of(cells, merged, is_constant, interval_reasons, axis.reason)
     sums = None
     if counts.target != "frame":
         assert counts.whole is not None
@@ -90,6 +91,7 @@ def measure_metric(
             cells,
             importance.n,
             importance.n_outcomes,
+            is_constant,
             interval_reasons,
             is_control=is_control,
         )
@@ -104,5 +106,5 @@ def measure_metric(
 def _constant(counts: MetricCounts, cells: CountCells, chosen: int) -> Array:
     if counts.moments is not None:
         return constant_scopes(counts.moments, cells.n_scopes)
-    n, _ = cells.at(chosen)
-    return np.asarray((n.sum(axis=1) > 0).sum(axis=1) == 1)
+    n, _ = cells.totals_at(chosen)
+    return np.asarray((n > 0).sum(axis=1) == 1)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
-from emqa_core.kernel_types import READ_F64_2D, READ_F64_3D, READ_I32
+from emqa_core.kernel_types import READ_F64_2D, READ_F64_3D, READ_I32, READ_I32_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.co_moments import CoMoments
 from emqa_core.reductions.target_rows import N_GROUPS
+
+# cells, index and steps of `sometimes`, index and steps of `levels`
+MOMENT_TYPES = (READ_F64_3D, READ_I32_2D, READ_F64_3D, READ_I32_2D, READ_F64_3D)
 
 
 @njit(types.float64[:, ::1](READ_F64_2D, types.int64), cache=True)
@@ -32,72 +35,76 @@ def _sum_over_scopes(cells, n_inner):  # type: ignore[no-untyped-def]
 
 
 @njit(types.float64[:, :, ::1](READ_I32, READ_F64_3D, READ_F64_2D, READ_F64_2D), cache=True)
-def _sum_slots(index, totals, cells, of_all):  # type: ignore[no-untyped-def]
+def _sum_slots(index, steps, cells, of_all):  # type: ignore[no-untyped-def]
     """Slots added up by their cell within a scope, moved to the values that `of_all` is taken about."""
     n_inner = of_all.shape[0]
-    n_columns = totals.shape[2]
-    out = np.zeros((n_inner, totals.shape[1], n_columns))
+    n_columns = steps.shape[2]
+    out = np.zeros((n_inner, steps.shape[1], n_columns))
     for cell in range(index.shape[0]):
         slot = index[cell]
         if slot < 0:
             continue
         inner = cell % n_inner
         d = cells[cell, 1] - of_all[inner, 1]
-        for t in range(totals.shape[1]):
-            n = totals[slot, t, 0]
-            x = totals[slot, t, 1]
+        for t in range(steps.shape[1]):
+            n = steps[slot, t, 0]
+            x = steps[slot, t, 1]
             out[inner, t, 0] += n
             out[inner, t, 1] += x + n * d
             if n_columns == 3:
-                out[inner, t, 2] += totals[slot, t, 2] + 2.0 * d * x + n * d * d
+                out[inner, t, 2] += steps[slot, t, 2] + 2.0 * d * x + n * d * d
             elif n_columns == 5:
-                out[inner, t, 2] += totals[slot, t, 2]
-                out[inner, t, 3] += totals[slot, t, 3]
-                out[inner, t, 4] += totals[slot, t, 4] + d * totals[slot, t, 2]
+                out[inner, t, 2] += steps[slot, t, 2]
+                out[inner, t, 3] += steps[slot, t, 3]
+                out[inner, t, 4] += steps[slot, t, 4] + d * steps[slot, t, 2]
     return out
 
 
 @dataclass(frozen=True)
-class MomentCells:
-    """Sums by scope (S = K + 1, all last), jackknife group and bin of the control.
+class ScopeMoments:
+    """Sums of s scopes by jackknife group and bin of the control.
 
-    cells (S, groups * n_control, 4): as in CoMoments. sometimes_at (S, groups * n_control) int32: where in
-    `sometimes` (m, T, 3) a cell's rows stand that count at some T only, -1 for nowhere; level_at likewise,
-    into levels (m, T, 2 or 5). Sums of both are taken about the value that `cells` gives.
+    cells (s, groups * n_control, 4): as in CoMoments. sometimes_at (s, groups * n_control) int32: where in
+    `sometimes` (m, T, 3) the steps of a cell's rows stand that count at some T only, -1 for nowhere; level_at
+    likewise, into levels (m, T, 2 or 5). Sums of both are taken about the value that `cells` gives.
     """
 
-    n_control: int
     cells: Array
     sometimes_at: Array
     sometimes: Array
     level_at: Array
     levels: Array
 
-    @classmethod
-    def of(cls, moments: CoMoments, n_scopes: int) -> MomentCells:
-        """n_scopes: one more than the moments have where all is the sum of the classes."""
-        n_inner = N_GROUPS * moments.n_control
-        shape = (moments.n_scopes, n_inner)
-        cells = moments.cells
-        tables = [
-            (moments.sometimes.index, np.ascontiguousarray(moments.sometimes_totals())),
-            (moments.levels.index, np.ascontiguousarray(moments.level_totals())),
-        ]
-        laid_out = [(index.reshape(shape), totals) for index, totals in tables]
-        by_scope = cells.reshape(*shape, 4)
-        if n_scopes > moments.n_scopes:
-            of_all = _sum_over_scopes(cells, n_inner)
-            by_scope = np.concatenate([by_scope, of_all[None]])
-            for number, (index, totals) in enumerate(tables):
-                last = np.full(n_inner, -1, np.int32)
-                if len(totals):
-                    last = len(totals) + np.arange(n_inner, dtype=np.int32)
-                    totals = np.concatenate([totals, _sum_slots(index, totals, cells, of_all)])
-                laid_out[number] = np.concatenate([index.reshape(shape), last[None]]), totals
-        (sometimes_at, sometimes), (level_at, levels) = laid_out
-        return cls(moments.n_control, by_scope, sometimes_at, sometimes, level_at, levels)
-
     @property
     def kernel_arrays(self) -> tuple[Array, ...]:
         """What kernels take, of MOMENT_TYPES."""
         return self.cells, self.sometimes_at, self.sometimes, self.level_at, self.levels
+
+
+def moments_by_scope(moments: CoMoments, n_scopes: int) -> list[ScopeMoments]:
+    """The scopes in one part; where n_scopes is one more than the moments have, all in a second one."""
+    n_inner = N_GROUPS * moments.n_control
+    shape = (moments.n_scopes, n_inner)
+    sometimes, levels = moments.sometimes, moments.levels
+    parts = [
+        ScopeMoments(
+            moments.cells.reshape(*shape, 4),
+            sometimes.index.reshape(shape),
+            sometimes.data,
+            levels.index.reshape(shape),
+            levels.data,
+        )
+    ]
+    if n_scopes > moments.n_scopes:
+        of_all = _sum_over_scopes(moments.cells, n_inner)
+        every = np.arange(n_inner, dtype=np.int32)[None]
+        parts.append(
+            ScopeMoments(
+                of_all[None],
+                every if len(sometimes) else np.full_like(every, -1),
+                _sum_slots(sometimes.index, sometimes.data, moments.cells, of_all),
+                every,
+                _sum_slots(levels.index, levels.data, moments.cells, of_all),
+            )
+        )
+    return parts

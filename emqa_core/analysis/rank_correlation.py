@@ -9,6 +9,8 @@ from emqa_core.analysis.correlation_kernels import correlation_ratio
 from emqa_core.analysis.count_cells import CELL_TYPES
 from emqa_core.reductions.target_rows import N_GROUPS
 
+_REPLICATES = N_GROUPS + 1  # one without each group; the last leaves nothing out
+
 
 @njit(types.float64[:, :, ::1](*CELL_TYPES, types.int64), cache=True)
 def rank_correlate(n, sometimes_at, sometimes, level_at, levels, n_bins):  # type: ignore[no-untyped-def]
@@ -16,93 +18,111 @@ def rank_correlate(n, sometimes_at, sometimes, level_at, levels, n_bins):  # typ
     +inf for a group without rows.
 
     With ranks about their middle, Σ of x's ranks over all rows is 0, so that rows of level 0 drop out of the
-    sum of products once every rank of y is taken relative to theirs.
+    sum of products once every rank of y is taken relative to theirs. Replicates lie side by side, so that
+    they are worked out together.
     """
-    n_scopes, n_inner = n.shape
-    n_groups = N_GROUPS
+    n_scopes = n.shape[0]
     n_thresholds = levels.shape[1]
     n_above = levels.shape[2]
-    out = np.full((n_thresholds, n_scopes, 1 + n_groups), np.inf)
-    of_bin = np.empty((n_groups + 1, n_bins), np.int64)
-    of_group = np.empty(n_groups + 1, np.int64)
-    rank_x = np.empty((n_groups + 1, n_bins), np.float64)
-    squares_x = np.empty(n_groups + 1, np.float64)
-    above = np.zeros((n_groups + 1, n_above, n_bins), np.int64)
-    of_level = np.empty((n_groups + 1, n_above), np.int64)
-    rank_y = np.empty(n_above, np.float64)
+    out = np.full((n_thresholds, n_scopes, _REPLICATES), np.inf)
+    # By group; what the last column holds is in no group.
+    of_bin = np.zeros((n_bins, _REPLICATES))
+    total_of_bin = np.zeros(n_bins)
+    of_group = np.zeros(_REPLICATES)
+    above = np.zeros((n_above, n_bins, _REPLICATES))
+    total_above = np.zeros((n_above, n_bins))
+    of_level = np.zeros((n_above, _REPLICATES))
+    # Without each group.
+    left = np.zeros(_REPLICATES)
+    before = np.zeros(_REPLICATES)
+    rank_x = np.zeros((n_bins, _REPLICATES))
+    squares_x = np.zeros(_REPLICATES)
+    lowest = np.zeros(_REPLICATES)
+    yy = np.zeros(_REPLICATES)
+    xy = np.zeros(_REPLICATES)
+    product = np.zeros(_REPLICATES)
+    listed = np.empty((n.shape[1], 3), np.int64)
     for scope in range(n_scopes):
+        n_listed = 0
         changes = False
-        for i in range(n_inner):
-            if sometimes_at[scope, i] >= 0:
-                changes = True
-                break
-        for t in range(n_thresholds):
-            if t == 0 or changes:
-                of_group[:] = 0
-                of_bin[n_groups, :] = 0
-                for g in range(n_groups):
+        of_bin[:] = 0.0
+        above[:] = 0.0
+        total_above[:] = 0.0
+        of_level[:] = 0.0
+        for g in range(N_GROUPS):
+            for b in range(n_bins):
+                i = g * n_bins + b
+                of_bin[b, g] = n[scope, i]
+                changes = changes or sometimes_at[scope, i] >= 0
+                if level_at[scope, i] >= 0:
+                    listed[n_listed, 0] = g
+                    listed[n_listed, 1] = b
+                    listed[n_listed, 2] = level_at[scope, i]
+                    n_listed += 1
+        # Steps add up from the highest threshold down.
+        for t in range(n_thresholds - 1, -1, -1):
+            if changes:
+                for g in range(N_GROUPS):
                     for b in range(n_bins):
-                        i = g * n_bins + b
-                        rows = np.int64(n[scope, i])
-                        if changes and sometimes_at[scope, i] >= 0:
-                            rows += sometimes[sometimes_at[scope, i], t]
-                        of_bin[g, b] = rows
-                        of_bin[n_groups, b] += rows
-                        of_group[g] += rows
-                    of_group[n_groups] += of_group[g]
-                for g in range(n_groups + 1):
-                    left = of_group[n_groups] - (of_group[g] if g < n_groups else 0)
-                    before = 0
-                    total = 0.0
-                    for b in range(n_bins):
-                        count = of_bin[n_groups, b] - (of_bin[g, b] if g < n_groups else 0)
-                        rank_x[g, b] = before + (count + 1) / 2 - (left + 1) / 2
-                        total += count * rank_x[g, b] * rank_x[g, b]
-                        before += count
-                    squares_x[g] = total
-            above[:] = 0
-            of_level[:] = 0
-            for g in range(n_groups):
+                        slot = sometimes_at[scope, g * n_bins + b]
+                        if slot >= 0:
+                            of_bin[b, g] += sometimes[slot, t, 0]
+            if changes or t == n_thresholds - 1:
+                of_group[:] = 0.0
+                rows = 0.0
                 for b in range(n_bins):
-                    slot = level_at[scope, g * n_bins + b]
-                    if slot >= 0:
-                        for level in range(n_above):
-                            count = np.int64(levels[slot, t, level])
-                            above[g, level, b] = count
-                            above[n_groups, level, b] += count
-                            of_level[g, level] += count
+                    total_of_bin[b] = 0.0
+                    for g in range(N_GROUPS):
+                        of_group[g] += of_bin[b, g]
+                        total_of_bin[b] += of_bin[b, g]
+                    rows += total_of_bin[b]
+                for g in range(_REPLICATES):
+                    left[g] = rows - of_group[g]
+                    before[g] = 0.0
+                    squares_x[g] = 0.0
+                for b in range(n_bins):
+                    for g in range(_REPLICATES):
+                        count = total_of_bin[b] - of_bin[b, g]
+                        rank_x[b, g] = before[g] + (count + 1.0) / 2.0 - (left[g] + 1.0) / 2.0
+                        squares_x[g] += count * rank_x[b, g] * rank_x[b, g]
+                        before[g] += count
+            for i in range(n_listed):
+                g, b, slot = listed[i, 0], listed[i, 1], listed[i, 2]
                 for level in range(n_above):
-                    of_level[n_groups, level] += of_level[g, level]
-            for g in range(n_groups + 1):
-                taken = of_group[g] if g < n_groups else 0
-                if g < n_groups and taken == 0:
+                    count = np.float64(levels[slot, t, level])
+                    above[level, b, g] += count
+                    total_above[level, b] += count
+                    of_level[level, g] += count
+            for g in range(_REPLICATES):
+                before[g] = left[g]
+            for level in range(n_above):
+                held = 0.0
+                for g in range(N_GROUPS):
+                    held += of_level[level, g]
+                for g in range(_REPLICATES):
+                    before[g] -= held - of_level[level, g]
+            for g in range(_REPLICATES):
+                lowest[g] = (before[g] + 1.0) / 2.0 - (left[g] + 1.0) / 2.0
+                yy[g] = before[g] * lowest[g] * lowest[g]
+                xy[g] = 0.0
+            for level in range(n_above):
+                held = 0.0
+                for g in range(N_GROUPS):
+                    held += of_level[level, g]
+                if held == 0.0:
                     continue
-                left = of_group[n_groups] - taken
-                middle = (left + 1) / 2
-                wrong = left
-                for level in range(n_above):
-                    wrong -= of_level[n_groups, level] - (of_level[g, level] if g < n_groups else 0)
-                lowest = (wrong + 1) / 2 - middle
-                before = wrong
-                yy = wrong * lowest * lowest
-                xy = 0.0
-                for level in range(n_above):
-                    count = of_level[n_groups, level] - (of_level[g, level] if g < n_groups else 0)
-                    if count == 0:
-                        continue
-                    rank_y[level] = before + (count + 1) / 2 - middle
-                    yy += count * rank_y[level] * rank_y[level]
-                    before += count
-                    relative = rank_y[level] - lowest
-                    product = 0.0
-                    if g < n_groups:
-                        for b in range(n_bins):
-                            product += (above[n_groups, level, b] - above[g, level, b]) * rank_x[g, b]
-                    else:
-                        for b in range(n_bins):
-                            product += above[n_groups, level, b] * rank_x[g, b]
-                    xy += relative * product
-                out[t, scope, 0 if g == n_groups else 1 + g] = correlation_ratio(
-                    squares_x[g], yy, xy, 0.0, 0.0
-                )
+                product[:] = 0.0
+                for b in range(n_bins):
+                    for g in range(_REPLICATES):
+                        product[g] += (total_above[level, b] - above[level, b, g]) * rank_x[b, g]
+                for g in range(_REPLICATES):
+                    count = held - of_level[level, g]
+                    rank_y = before[g] + (count + 1.0) / 2.0 - (left[g] + 1.0) / 2.0
+                    yy[g] += count * rank_y * rank_y
+                    xy[g] += (rank_y - lowest[g]) * product[g]
+                    before[g] += count
+            for g in range(_REPLICATES):
+                if g == N_GROUPS or of_group[g] > 0.0:
+                    at = 0 if g == N_GROUPS else 1 + g
+                    out[t, scope, at] = correlation_ratio(squares_x[g], yy[g], xy[g], 0.0, 0.0)
     return out

@@ -120,14 +120,18 @@ def _add_sizes(x, places, rows, level, y, cells, index, data):  # type: ignore[n
             continue
         d = np.float64(x[rows[i]]) - cells[place, 1]
         slot = index[place]
-        for t in range(level.shape[1]):
-            if level[i, t] > 0:
-                size = y[i, t]
-                data[slot, t, 0] += 1.0
-                data[slot, t, 1] += d
-                data[slot, t, 2] += size
-                data[slot, t, 3] += size * size
-                data[slot, t, 4] += d * size
+        # As steps: what changes from one threshold to the next lower one.
+        above = 0.0
+        for t in range(level.shape[1] - 1, -1, -1):
+            size = y[i, t] if level[i, t] > 0 else 0.0
+            if size != above:
+                n = np.float64(size > 0.0) - np.float64(above > 0.0)
+                data[slot, t, 0] += n
+                data[slot, t, 1] += n * d
+                data[slot, t, 2] += size - above
+                data[slot, t, 3] += size * size - above * above
+                data[slot, t, 4] += d * (size - above)
+            above = size
 
 
 @dataclass
@@ -136,8 +140,8 @@ class CoMoments:
 
     cells (cells, 4) float64: n, the value `a` that all sums of the cell are taken about (NaN without rows),
     Σ(x - a), Σ(x - a)², over rows that count at every T. sometimes, slots (T, 3): the same without `a` over
-    rows that count at some T only, as steps. levels: over rows above level 0, slots (T, 2) with n and
-    Σ(x - a) as steps where y is just 1, else (T, 5) with Σy, Σy², Σ(x - a)y too.
+    rows that count at some T only, as steps. levels: over rows above level 0, as steps, slots (T, 2)
+    with n and Σ(x - a) where y is just 1, else (T, 5) with Σy, Σy², Σ(x - a)y too.
     """
 
     n_scopes: int
@@ -204,19 +208,11 @@ class CoMoments:
         low, high = np.fmin.reduce(value, axis=1), np.fmax.reduce(value, axis=1)
         varies = self.cells[:, 3] > 0
         cells = self.sometimes.cells()
-        varies[cells] |= (self.sometimes_totals()[self.sometimes.index[cells], :, 2] > 0).any(axis=1)
+        squares = totals_of_steps(self.sometimes.values(cells))[..., 2]
+        varies[cells] |= (squares > 0).any(axis=1)
         of_scope = varies.reshape(shape).any(axis=1)
         is_one = not (np.fmin.reduce(low, initial=np.inf) < np.fmax.reduce(high, initial=-np.inf))
         return ~of_scope & ~(low < high), bool(is_one and not of_scope.any())
-
-    def sometimes_totals(self) -> Array:
-        """n, Σ(x - a), Σ(x - a)² of each slot of `sometimes` at each T, (slots, T, 3)."""
-        return totals_of_steps(self.sometimes.data[: len(self.sometimes)])
-
-    def level_totals(self) -> Array:
-        """Sums of each slot of `levels` at each T, (slots, T, 2 or 5)."""
-        data = self.levels.data[: len(self.levels)]
-        return data if self.is_sized else totals_of_steps(data)
 
     def __add__(self, other: CoMoments) -> CoMoments:
         total = CoMoments(

@@ -253,6 +253,10 @@ class FrameSums:
     def n_thresholds(self) -> int:
         return int(self.steps.shape[1])
 
+    def sum_nn_at(self, threshold: int) -> Array:
+        """sum_nn at a threshold, (K + 1, n_bins) int64."""
+        return (self.base[:, 1] + self.lanes[:, threshold, 1]).reshape(self.n_classes + 1, self.n_bins)
+
     def columns(self) -> dict[str, Array]:
         """n, n_right, sum_nn, sum_ny, sum_yy, n_frames, each (T, K + 1, n_bins) int64."""
         shape = (self.n_classes + 1, self.n_bins)

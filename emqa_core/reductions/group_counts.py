@@ -17,7 +17,7 @@ from emqa_core.objects import Array
 from emqa_core.reductions.narrow import narrowest
 from emqa_core.reductions.slot_table import SlotTable
 from emqa_core.reductions.target_rows import ALWAYS_COUNTS, ALWAYS_WRONG, N_GROUPS, TargetRows
-from emqa_core.reductions.threshold_steps import ThresholdSteps, totals_of_steps
+from emqa_core.reductions.threshold_steps import ThresholdSteps
 
 
 @njit(types.void(READ_I32, READ_U8, READ_I16, types.int64, types.int32[::1]), cache=True)
@@ -35,11 +35,11 @@ def _count_pairs(cell, bins, n_objects, n_bins, n):  # type: ignore[no-untyped-d
             n[np.int64(cell[pair]) * n_bins + bins[pair]] += n_objects[pair]
 
 
-@njit(types.void(READ_I64, READ_U8, READ_I32, READ_I32, types.int32[:, ::1]), cache=True)
+@njit(types.void(READ_I64, READ_U8, READ_I32, READ_I32, types.int32[:, :, ::1]), cache=True)
 def _add_steps(places, at, amount, index, data):  # type: ignore[no-untyped-def]
     for step in range(places.shape[0]):
         if places[step] >= 0:
-            data[index[places[step]], at[step]] += amount[step]
+            data[index[places[step]], at[step], 0] += amount[step]
 
 
 @njit(types.void(READ_I64, READ_U8_2D, READ_I32, types.int32[:, :, ::1]), cache=True)
@@ -47,9 +47,15 @@ def _add_levels(places, level, index, data):  # type: ignore[no-untyped-def]
     for i in range(places.shape[0]):
         if places[i] >= 0:
             slot = index[places[i]]
-            for t in range(level.shape[1]):
-                if level[i, t] > 0:
-                    data[slot, t, level[i, t] - 1] += np.int32(1)
+            above = np.int64(0)
+            for t in range(level.shape[1] - 1, -1, -1):
+                own = np.int64(level[i, t])
+                if own != above:
+                    if own > 0:
+                        data[slot, t, own - 1] += np.int32(1)
+                    if above > 0:
+                        data[slot, t, above - 1] -= np.int32(1)
+                above = own
 
 
 @njit(types.void(READ_I32, READ_I16, READ_U64, types.int64[:, ::1]), cache=True)
@@ -65,8 +71,8 @@ class GroupCounts:
     """Rows per (scope, jackknife group, coarse bin), at every T and by level of the outcome.
 
     Scopes here are those with rows of their own (TargetRows.n_scopes); a cell is (scope, group, bin). n
-    (cells,) int32: rows that count at every T. sometimes, slots (T,): rows that count at some T only, as
-    steps. levels, slots (T, levels - 1): rows above level 0; of two levels as steps. missing (T, scopes)
+    (cells,) int32: rows that count at every T. sometimes, slots (T, 1): rows that count at some T only, as
+    steps. levels, slots (T, levels - 1): rows above level 0, as steps. missing (T, scopes)
     int64: rows that count without a value of the metric.
     """
 
@@ -86,7 +92,7 @@ class GroupCounts:
             n_bins,
             n_levels,
             np.zeros(n_cells, np.int32),
-            SlotTable(n_cells, (n_thresholds,), np.int32),
+            SlotTable(n_cells, (n_thresholds, 1), np.int32),
             SlotTable(n_cells, (n_thresholds, n_levels - 1), np.int32),
             np.zeros((n_thresholds, n_scopes), np.int64),
         )
@@ -130,27 +136,16 @@ class GroupCounts:
     def _add_steps(self, table: SlotTable, steps: ThresholdSteps, cell: Array, bins: Array) -> None:
         places = steps.places(cell, bins, self.n_bins)
         table.reserve(places)
-        data = table.data.reshape(table.data.shape[:2])
-        _add_steps(places, steps.at, steps.amount, table.index, data)
-
-    def sometimes_totals(self) -> Array:
-        """Rows of each slot of `sometimes` at each T, (slots, T) int32."""
-        return totals_of_steps(self.sometimes.data[: len(self.sometimes)])
-
-    def level_totals(self) -> Array:
-        """Rows of each slot of `levels` at each T by level above 0, (slots, T, levels - 1) int32."""
-        data = self.levels.data[: len(self.levels)]
-        return totals_of_steps(data) if self.n_levels == 2 else data
+        _add_steps(places, steps.at, steps.amount, table.index, table.data)
 
     def at(self, threshold: int) -> tuple[Array, Array]:
         """n (scopes, groups, bins) and by level above 0 (levels - 1, scopes, groups, bins), int64."""
         n = self.n.astype(np.int64)
-        n[self.sometimes.cells()] += self.sometimes_totals()[self.sometimes.index[self.sometimes.cells()]][
-            :, threshold
-        ]
+        cells = self.sometimes.cells()
+        n[cells] += self.sometimes.values(cells)[:, threshold:, 0].sum(axis=1)
         levels = np.zeros((self.n_levels - 1, len(n)), np.int64)
         cells = self.levels.cells()
-        levels[:, cells] = self.level_totals()[self.levels.index[cells], threshold].T
+        levels[:, cells] = self.levels.values(cells)[:, threshold:].sum(axis=1).T
         shape = (self.n_scopes, N_GROUPS, self.n_bins)
         return n.reshape(shape), levels.reshape(self.n_levels - 1, *shape)
 
