@@ -201,9 +201,9 @@ def correlate(cells, sometimes_at, sometimes, level_at, levels, n_control, has_c
             for i in range(n_listed):
                 g, z, slot = listed[i, 0], listed[i, 1], listed[i, 2]
                 if sized:
-                    y[z, g] += levels[slot, t, 2]
-                    yy[z, g] += levels[slot, t, 3]
-                    own_xy[z, g] += levels[slot, t, 4]
+                    y[z, g] += levels[slot, t, 0]
+                    yy[z, g] += levels[slot, t, 1]
+                    own_xy[z, g] += levels[slot, t, 2]
                 else:
                     y[z, g] += levels[slot, t, 0]
                     own_xy[z, g] += levels[slot, t, 1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -41,30 +40,32 @@ class CountedRows:
     """The rows of a target in one partition, with what all metrics take of them.
 
     control (n,) int16: bin of the metric that the partial correlation takes out, in 0 .. n_control - 1, the
-    last one for rows without it; (0,) with n_control = 1 where there is none.
+    last one for rows without it; (0,) with n_control = 1 where there is none. together: of objects,
+    `FrameSums.together`.
     """
 
     rows: TargetRows
+    together: FrameSums | None
     control: Array
     n_control: int
 
     @classmethod
     def of(
-        cls, rows: TargetRows, axis: MetricAxis | None = None, values: Values | None = None
+        cls,
+        rows: TargetRows,
+        together: FrameSums | None,
+        axis: MetricAxis | None = None,
+        values: Values | None = None,
     ) -> CountedRows:
         """axis, values: of the control, object_area_px2 of the rows themselves or, for the frame target,
         frame_label_count (F,); None: no partial correlation.
         """
         if axis is None or values is None or not axis.n_bins:
-            return cls(rows, np.empty(0, np.int16), 1)
-        bins = axis.coarse_of(axis.bin_of(values))
+            return cls(rows, together, np.empty(0, np.int16), 1)
+        bins = axis.coarse_bin_of(values)
         bins = np.where(bins < 0, np.int16(axis.n_coarse), bins)
-        return cls(rows, bins[rows.frame] if rows.target == "frame" else bins, axis.n_coarse + 1)
-
-    @cached_property
-    def all_together(self) -> FrameSums:
-        """Frame sums of all rows in one bin: the same for every metric that has a value everywhere."""
-        return FrameSums.of(self.rows, np.zeros(len(self.rows), np.int16), 1)
+        bins = bins[rows.frame] if rows.target == "frame" else bins
+        return cls(rows, together, bins, axis.n_coarse + 1)
 
 
 @dataclass
@@ -144,8 +145,8 @@ class MetricCounts:
             self.fine.take(rows, fine, chosen_only=True)
             if is_missing:
                 self.whole.take(rows, np.minimum(coarse, np.int16(0)))
-        if not is_missing:
-            self.whole.add(part.all_together)
+        if not is_missing and part.together is not None:
+            self.whole.add(part.together)
         if self.fine_total is not None and x is not None:
             if is_of_frames:
                 fine = fine[rows.frame]
@@ -202,7 +203,8 @@ def count_metric(
     level: `prediction`, `label` or `frame`. values: as in `MetricCounts.take`. control: as `CountedRows.of`
     takes it.
     """
-    part = CountedRows.of(rows, *(control or (None, None)))
+    together = None if rows.target == "frame" else FrameSums.together(rows)
+    part = CountedRows.of(rows, together, *(control or (None, None)))
     counts = MetricCounts.zero(axis, level, part)
     counts.take(axis, part, values)
     return counts

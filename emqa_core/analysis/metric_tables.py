@@ -239,10 +239,7 @@ def _coded(values: Sequence[str], codes: Array, mask: Array | None = None) -> pa
 
 
 def _reasons(values: Array) -> pa.DictionaryArray:
-    known = sorted({value for value in values.tolist() if value is not None})
-    place = {value: code for code, value in enumerate(known)}
-    codes = np.array([place.get(value, -1) for value in values.tolist()], np.int32)
-    return _coded(known, np.maximum(codes, 0), codes < 0)
+    return pa.array(values.tolist(), pa.string()).dictionary_encode()
 
 
 def _nullable(values: Array) -> pa.Array:

@@ -34,8 +34,8 @@ def _sum_over_scopes(cells, n_inner):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(types.float64[:, :, ::1](READ_I32, READ_F64_3D, READ_F64_2D, READ_F64_2D), cache=True)
-def _sum_slots(index, steps, cells, of_all):  # type: ignore[no-untyped-def]
+@njit(types.float64[:, :, ::1](READ_I32, READ_F64_3D, READ_F64_2D, READ_F64_2D, types.boolean), cache=True)
+def _sum_slots(index, steps, cells, of_all, has_sizes):  # type: ignore[no-untyped-def]
     """Slots added up by their cell within a scope, moved to the values that `of_all` is taken about."""
     n_inner = of_all.shape[0]
     n_columns = steps.shape[2]
@@ -47,16 +47,16 @@ def _sum_slots(index, steps, cells, of_all):  # type: ignore[no-untyped-def]
         inner = cell % n_inner
         d = cells[cell, 1] - of_all[inner, 1]
         for t in range(steps.shape[1]):
-            n = steps[slot, t, 0]
-            x = steps[slot, t, 1]
-            out[inner, t, 0] += n
-            out[inner, t, 1] += x + n * d
+            first = steps[slot, t, 0]
+            second = steps[slot, t, 1]
+            out[inner, t, 0] += first
+            if has_sizes:  # Σy, Σy², Σdy
+                out[inner, t, 1] += second
+                out[inner, t, 2] += steps[slot, t, 2] + d * first
+                continue
+            out[inner, t, 1] += second + first * d  # n, Σd, Σd²
             if n_columns == 3:
-                out[inner, t, 2] += steps[slot, t, 2] + 2.0 * d * x + n * d * d
-            elif n_columns == 5:
-                out[inner, t, 2] += steps[slot, t, 2]
-                out[inner, t, 3] += steps[slot, t, 3]
-                out[inner, t, 4] += steps[slot, t, 4] + d * steps[slot, t, 2]
+                out[inner, t, 2] += steps[slot, t, 2] + 2.0 * d * second + first * d * d
     return out
 
 
@@ -66,7 +66,7 @@ class ScopeMoments:
 
     cells (s, groups * n_control, 4): as in CoMoments. sometimes_at (s, groups * n_control) int32: where in
     `sometimes` (m, T, 3) the steps of a cell's rows stand that count at some T only, -1 for nowhere; level_at
-    likewise, into levels (m, T, 2 or 5). Sums of both are taken about the value that `cells` gives.
+    likewise, into levels (m, T, 2 or 3). Sums of both are taken about the value that `cells` gives.
     """
 
     cells: Array
@@ -102,9 +102,9 @@ def moments_by_scope(moments: CoMoments, n_scopes: int) -> list[ScopeMoments]:
             ScopeMoments(
                 of_all[None],
                 every if len(sometimes) else np.full_like(every, -1),
-                _sum_slots(sometimes.index, sometimes.data, moments.cells, of_all),
+                _sum_slots(sometimes.index, sometimes.data, moments.cells, of_all, False),
                 every,
-                _sum_slots(levels.index, levels.data, moments.cells, of_all),
+                _sum_slots(levels.index, levels.data, moments.cells, of_all, moments.is_sized),
             )
         )
     return parts

@@ -14,7 +14,7 @@ from emqa_core.analysis.merged_bins import scopes_to_merge
 from emqa_core.analysis.metric_counts import CountedRows, MetricCounts
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Array
-from emqa_core.pipeline.metric_rows import SIDES, SampleState, object_rows, read_metric, read_outcomes
+from emqa_core.pipeline.metric_rows import SIDES, SampleState, object_rows, read_metric, read_rows
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.registry import ChosenMetric, ChosenMetrics, Level
 from emqa_core.reductions.bin_pairs import BinPairs
@@ -125,19 +125,20 @@ class _PartitionReader:
         self._task = task
         self._index = index
         self._parts = task.parts[index]
-        self._outcomes, self._iou, _ = read_outcomes(task.scratch, index)
+        self._left = read_rows(task.scratch, index)
         self._rows: dict[Target, CountedRows] = {}
         self._values: dict[tuple[Level, str], Array] = {}
 
     def rows(self, target: Target) -> CountedRows:
         if target not in self._rows:
-            self._rows[target] = CountedRows.of(self._target_rows(target), *self._control(target))
+            together = self._left.together.get(target)
+            self._rows[target] = CountedRows.of(self._target_rows(target), together, *self._control(target))
         return self._rows[target]
 
     def _target_rows(self, target: Target) -> TargetRows:
         if target == "frame":
             return TargetRows.of_frames(self.rows("prediction").rows, self.rows("label").rows)
-        outcomes, iou = self._outcomes[target], self._iou.get(target)
+        outcomes, iou = self._left.outcomes[target], self._left.iou.get(target)
         return object_rows(outcomes, iou, target, self._task.config, self._task.n_classes)
 
     def values(self, level: Level, metric: str) -> Array:

@@ -23,7 +23,13 @@ from emqa_core.pipeline.class_curves import write_runs
 from emqa_core.pipeline.fact_tables import RunIdentity, frame_table, label_table, prediction_table
 from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
-from emqa_core.pipeline.metric_rows import MeasuredRows, SampleState, leave_rows, sample_state
+from emqa_core.pipeline.metric_rows import (
+    MeasuredRows,
+    SampleState,
+    leave_rows,
+    rows_of_targets,
+    sample_state,
+)
 from emqa_core.pipeline.partition_side import ClassChoice, PartitionSide
 from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.rows import frames_of
@@ -148,8 +154,10 @@ def _evaluate_model(
         for name, make in tables.items()
     )
     counts = _count(matches, labels, predictions, outcomes, label_outcomes, options, n_classes)
+    outcome_rows = {"prediction": outcomes, "label": label_outcomes}
     measured = MeasuredRows(
-        {"prediction": outcomes, "label": label_outcomes},
+        outcome_rows,
+        rows_of_targets(outcome_rows, config, n_classes) if len(chosen) else {},
         {"prediction": prediction_columns, "label": label_columns, "frame": frame_columns},
         {"prediction": matches.iou, "label": matches.label_iou} if config.importance_target == "iou" else {},
         frames.unit_hash,
@@ -166,7 +174,7 @@ def _evaluate_model(
         len(predictions),
         side.n_unlisted,
         0.0,
-        sample_state(chosen, measured, config, n_classes),
+        sample_state(chosen, measured, config),
     )
 
 

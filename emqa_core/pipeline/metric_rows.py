@@ -15,6 +15,7 @@ from emqa_core.pipeline.scratch import MemoryScratch, Scratch
 from emqa_core.quality.compute import MetricColumn
 from emqa_core.quality.registry import ChosenMetric, ChosenMetrics, Level
 from emqa_core.reductions.distinct_values import DistinctValues
+from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.row_sample import RowSample
 from emqa_core.reductions.target_rows import TargetRows
 from emqa_core.reductions.unit_totals import UnitTotals
@@ -22,6 +23,7 @@ from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part, read_part
 
 SIDES: tuple[Level, ...] = ("prediction", "label")
+_OUTCOME = ("frame_start", "frame_group", "class_code", "right", "ignored", "key_hash")
 OUTCOME = "__right"  # column of a row sample: 1 where the row is right at the chosen threshold
 
 
@@ -43,12 +45,29 @@ class SampleState:
 
 @dataclass(frozen=True)
 class MeasuredRows:
-    """Outcomes and metric values of one partition of one model."""
+    """Outcomes and metric values of one partition of one model; targets: rows of its three targets."""
 
     outcomes: Mapping[str, OutcomeRows]
+    targets: Mapping[str, TargetRows]
     columns: Mapping[Level, Mapping[str, MetricColumn]]
     iou: Mapping[str, Array]
     unit_hash: Array
+
+    def column_of(self, metric: ChosenMetric, side: Level) -> MetricColumn | None:
+        """A metric's values of a side's rows or of the frames; None where the metric has no such side."""
+        level: Level = "frame" if "frame" in metric.levels else side
+        return self.columns[level].get(metric.name)
+
+
+def rows_of_targets(
+    outcomes: Mapping[str, OutcomeRows], config: EvaluationConfig, n_classes: int
+) -> dict[str, TargetRows]:
+    """The rows of all three targets, right or wrong: their sizes do not matter to a sample."""
+    held: dict[str, TargetRows] = {
+        side: object_rows(outcomes[side], None, side, config, n_classes) for side in SIDES
+    }
+    held["frame"] = TargetRows.of_frames(held["prediction"], held["label"])
+    return held
 
 
 def object_rows(
@@ -70,65 +89,53 @@ def object_rows(
     )
 
 
-def sample_state(
-    chosen: ChosenMetrics, rows: MeasuredRows, config: EvaluationConfig, n_classes: int
-) -> SampleState:
+def sample_state(chosen: ChosenMetrics, rows: MeasuredRows, config: EvaluationConfig) -> SampleState:
     """The sample and distinct values of the rows that count at the chosen threshold, metric by metric."""
     if not len(chosen):
         return SampleState({}, {}, {})
-    threshold = config.chosen_threshold_index
-    counted = {side: np.flatnonzero(rows.outcomes[side].counts_at(threshold)) for side in SIDES}
-    frame = {
-        side: np.repeat(np.arange(len(rows.unit_hash)), np.diff(rows.outcomes[side].frame_start))[
-            counted[side]
-        ]
-        for side in SIDES
-    }
     samples: dict[str, RowSample] = {}
     kept: dict[str, Array] = {}
     columns_of: dict[str, dict[str, Array]] = {}
+    n_rows = {side: (rows.targets[side].kind_at_chosen > 0).astype(np.int32) for side in SIDES}
+    counted = {side: np.flatnonzero(n_rows[side]) for side in SIDES}
     for side in SIDES:
-        picked = RowSample.of(
-            rows.outcomes[side].key_hash[counted[side]], {"row": np.arange(len(counted[side]))}
-        )
+        picked = RowSample.of(rows.outcomes[side].key_hash[counted[side]], {"row": counted[side]})
         kept[side] = picked.columns["row"]
-        right = rows.outcomes[side].right[counted[side][kept[side]]] >> np.uint64(threshold)
-        columns_of[side] = {OUTCOME: (right & np.uint64(1)).astype(np.uint8)}
+        is_right = rows.targets[side].kind_at_chosen[kept[side]] == 2
+        columns_of[side] = {OUTCOME: is_right.astype(np.uint8)}
         samples[side] = RowSample(picked.k, picked.hashes, columns_of[side])
+    n_of_frame = {side: rows.targets[side].pairs_at_chosen.of_frames(len(rows.unit_hash)) for side in SIDES}
     distinct: dict[str, DistinctValues] = {}
     for metric in chosen:
-        values: dict[str, Array | pa.Array | None] = {}
-        for side in SIDES:
-            values[side] = _values_of(metric, side, rows, counted[side], frame[side])
-            if values[side] is not None and not metric.is_categorical:
-                columns_of[side][metric.name] = values[side][kept[side]]  # type: ignore[index]
-        count = DistinctValues.of_categories if metric.is_categorical else DistinctValues.of
-        distinct[metric.name] = count(values["prediction"], values["label"])
+        of_frame = "frame" in metric.levels
+        columns = {side: rows.column_of(metric, side) for side in SIDES}
+        for side, column in columns.items():
+            if column is not None and not metric.is_categorical:
+                at = rows.targets[side].frame[kept[side]] if of_frame else kept[side]
+                columns_of[side][metric.name] = column.values[at]
+        if metric.is_categorical:
+            named = []
+            for side, column in columns.items():
+                at = rows.targets[side].frame[counted[side]] if of_frame else counted[side]
+                named.append(None if column is None else _categories_at(column, at))
+            distinct[metric.name] = DistinctValues.of_categories(named[0], named[1])
+        else:
+            weights = n_of_frame if of_frame else n_rows
+            numbers = [None if column is None else column.values for column in columns.values()]
+            distinct[metric.name] = DistinctValues.of(
+                numbers[0], numbers[1], (weights["prediction"], weights["label"])
+            )
     whole_units = config.resampling_unit == "frame"
-    of_target: dict[str, TargetRows] = {
-        side: object_rows(rows.outcomes[side], None, side, config, n_classes) for side in SIDES
-    }
-    of_target["frame"] = TargetRows.of_frames(of_target["prediction"], of_target["label"])
     units = {
         target: UnitTotals.of(held, rows.unit_hash, whole_units=whole_units)
-        for target, held in of_target.items()
+        for target, held in rows.targets.items()
     }
     return SampleState(samples, distinct, units)
 
 
-def _values_of(
-    metric: ChosenMetric, side: Level, rows: MeasuredRows, counted: Array, frame: Array
-) -> Array | pa.Array | None:
-    """A metric at the rows of a side that count; None where the metric has no such side."""
-    if "frame" in metric.levels:
-        column, place = rows.columns["frame"][metric.name], frame
-    elif side in metric.levels:
-        column, place = rows.columns[side][metric.name], counted
-    else:
-        return None
-    if column.categories is None:
-        return column.values[place]
-    return _categorical(column.values[place], column.categories)
+def _categories_at(column: MetricColumn, places: Array) -> pa.Array:
+    assert column.categories is not None
+    return _categorical(column.values[places], column.categories)
 
 
 def _categorical(codes: Array, categories: tuple[str, ...]) -> pa.Array:
@@ -139,13 +146,14 @@ def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
     """Leave a partition's outcomes for the count; metric values only where they stay in memory."""
     if not any(rows.columns.values()):
         return
-    arrays: dict[str, Array] = {"unit_hash": rows.unit_hash}
+    arrays: dict[str, Array] = {}
     for side in SIDES:
         outcome = rows.outcomes[side]
-        for name in ("frame_start", "frame_group", "class_code", "right", "ignored", "key_hash"):
+        for name in _OUTCOME:
             arrays[f"{side}.{name}"] = getattr(outcome, name)
         if side in rows.iou:
             arrays[f"{side}.iou"] = rows.iou[side]
+        arrays |= FrameSums.together(rows.targets[side]).to_arrays(f"{side}.together")
     scratch.put(_outcomes_name(index), arrays)
     if isinstance(scratch, MemoryScratch):
         for level, columns in rows.columns.items():
@@ -156,15 +164,25 @@ def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
                 scratch.put(f"metric-{level}-{name}-{index:05d}", group)
 
 
-def read_outcomes(scratch: Scratch, index: int) -> tuple[dict[str, OutcomeRows], dict[str, Array], Array]:
-    """Outcomes by side, IoU by side where it was left, and the hash of each frame's unit."""
+@dataclass(frozen=True)
+class LeftRows:
+    """What a partition left, by side: outcomes, their IoU where that is the target, and
+    `FrameSums.together`.
+    """
+
+    outcomes: Mapping[str, OutcomeRows]
+    iou: Mapping[str, Array]
+    together: Mapping[str, FrameSums]
+
+
+def read_rows(scratch: Scratch, index: int) -> LeftRows:
+    """What `leave_rows` left of a partition, without the metrics' values."""
     arrays = scratch.get(_outcomes_name(index))
-    names = ("frame_start", "frame_group", "class_code", "right", "ignored", "key_hash")
-    outcomes: dict[str, OutcomeRows] = {
-        side: OutcomeRows(*(arrays[f"{side}.{name}"] for name in names)) for side in SIDES
-    }
-    iou: dict[str, Array] = {side: arrays[f"{side}.iou"] for side in SIDES if f"{side}.iou" in arrays}
-    return outcomes, iou, arrays["unit_hash"]
+    return LeftRows(
+        {side: OutcomeRows(*(arrays[f"{side}.{name}"] for name in _OUTCOME)) for side in SIDES},
+        {side: arrays[f"{side}.iou"] for side in SIDES if f"{side}.iou" in arrays},
+        {side: FrameSums.from_arrays(f"{side}.together", arrays) for side in SIDES},
+    )
 
 
 def _outcomes_name(index: int) -> str:

@@ -113,7 +113,7 @@ def _add_steps(x, places, rows, at, amount, cells, index, data):  # type: ignore
     cache=True,
 )  # fmt: skip
 def _add_sizes(x, places, rows, level, y, cells, index, data):  # type: ignore[no-untyped-def]
-    """Columns of data: n, Σd, Σy, Σy², Σdy."""
+    """Columns of data: Σy, Σy², Σdy."""
     for i in range(places.shape[0]):
         place = places[i]
         if place < 0:
@@ -125,12 +125,9 @@ def _add_sizes(x, places, rows, level, y, cells, index, data):  # type: ignore[n
         for t in range(level.shape[1] - 1, -1, -1):
             size = y[i, t] if level[i, t] > 0 else 0.0
             if size != above:
-                n = np.float64(size > 0.0) - np.float64(above > 0.0)
-                data[slot, t, 0] += n
-                data[slot, t, 1] += n * d
-                data[slot, t, 2] += size - above
-                data[slot, t, 3] += size * size - above * above
-                data[slot, t, 4] += d * (size - above)
+                data[slot, t, 0] += size - above
+                data[slot, t, 1] += size * size - above * above
+                data[slot, t, 2] += d * (size - above)
             above = size
 
 
@@ -141,7 +138,7 @@ class CoMoments:
     cells (cells, 4) float64: n, the value `a` that all sums of the cell are taken about (NaN without rows),
     Σ(x - a), Σ(x - a)², over rows that count at every T. sometimes, slots (T, 3): the same without `a` over
     rows that count at some T only, as steps. levels: over rows above level 0, as steps, slots (T, 2)
-    with n and Σ(x - a) where y is just 1, else (T, 5) with Σy, Σy², Σ(x - a)y too.
+    with n and Σ(x - a) where y is just 1, else (T, 3) with Σy, Σy², Σ(x - a)y.
     """
 
     n_scopes: int
@@ -169,7 +166,7 @@ class CoMoments:
             n_control,
             cells,
             SlotTable(n_cells, (n_thresholds, 3), np.float64),
-            SlotTable(n_cells, (n_thresholds, 5 if sized else 2), np.float64),
+            SlotTable(n_cells, (n_thresholds, 3 if sized else 2), np.float64),
         )
 
     @classmethod
@@ -227,18 +224,16 @@ class CoMoments:
         total.cells[unset, 1] = other.cells[unset, 1]
         delta = np.nan_to_num(other.cells[:, 1] - total.cells[:, 1])
         _add_moved(total.cells, np.arange(self.n_cells), other.cells, (0, 2, 3), delta)
-        for table, more, columns in (
-            (total.sometimes, other.sometimes, (0, 1, 2)),
-            (total.levels, other.levels, (0, 1)),
-        ):
+        for table, more in ((total.sometimes, other.sometimes), (total.levels, other.levels)):
             cells = more.cells()
             table.reserve(cells)
-            places, values = table.index[cells], more.values(cells)
+            places, values, moved = table.index[cells], more.values(cells), delta[cells][:, None]
             if table is total.levels and self.is_sized:
-                values = values.copy()
-                values[..., 4] += delta[cells][:, None] * values[..., 2]
-                table.data[places, :, 2:] += values[..., 2:]
-            _add_moved(table.data, places, values, columns, delta[cells][:, None])
+                table.data[places] += values
+                table.data[places, :, 2] += moved * values[..., 0]
+            else:
+                columns = (0, 1, 2) if table is total.sometimes else (0, 1)
+                _add_moved(table.data, places, values, columns, moved)
         return total
 
     def to_arrays(self, prefix: str) -> dict[str, Array]:

@@ -9,26 +9,27 @@ import numpy as np
 import pyarrow as pa
 from numba import njit, types
 
+from emqa_core.kernel_types import READ_F32, READ_F64, READ_I32
 from emqa_core.objects import Array
 
 MAX_VALUES = 200
 MAX_CATEGORIES = 10_000
 
-_READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
+_FOUND = types.Tuple((types.float64[::1], types.int64[::1], types.boolean))
 
 
-@njit(types.Tuple((types.float64[::1], types.int64[::1], types.boolean))(_READ_F64, types.int64), cache=True)
-def _distinct(values, limit):  # type: ignore[no-untyped-def]
+@njit([_FOUND(values, READ_I32, types.int64) for values in (READ_F32, READ_F64)], cache=True)
+def _distinct(values, n_rows, limit):  # type: ignore[no-untyped-def]
     found = np.empty(limit + 1, np.float64)
     counts = np.zeros(limit + 1, np.int64)
     n = 0
     last = 0
     for row in range(values.shape[0]):
-        value = values[row]
-        if not np.isfinite(value):
+        value = np.float64(values[row]) + 0.0  # -0.0 and 0.0 are one value
+        if n_rows[row] == 0 or not np.isfinite(value):
             continue
         if n > 0 and found[last] == value:
-            counts[last] += 1
+            counts[last] += n_rows[row]
             continue
         low = 0
         high = n
@@ -47,7 +48,7 @@ def _distinct(values, limit):  # type: ignore[no-untyped-def]
             found[low] = value
             counts[low] = 0
             n += 1
-        counts[low] += 1
+        counts[low] += n_rows[row]
         last = low
     return found[:n].copy(), counts[:n].copy(), False
 
@@ -70,12 +71,21 @@ class DistinctValues:
         return cls(() if categorical else np.empty(0), np.zeros((0, 2), np.int64))
 
     @classmethod
-    def of(cls, predictions: Array | None, labels: Array | None) -> DistinctValues:
-        """Of the values of rows that count, (n,) numbers each; None where the metric has no such side."""
+    def of(
+        cls, predictions: Array | None, labels: Array | None, n_rows: tuple[Array, Array] | None = None
+    ) -> DistinctValues:
+        """Of values, (n,) numbers each; None where the metric has no such side.
+
+        n_rows (n,) int32 each: how many rows that count stand behind each value; None: one.
+        """
         total = cls.zero(categorical=False)
         for side, column in enumerate((predictions, labels)):
             if column is not None and not total.overflow:
-                values, n, overflow = _distinct(np.ascontiguousarray(column, np.float64) + 0.0, MAX_VALUES)
+                column = np.ascontiguousarray(column)
+                if column.dtype != np.float32:
+                    column = column.astype(np.float64, copy=False)
+                weights = np.ones(len(column), np.int32) if n_rows is None else n_rows[side]
+                values, n, overflow = _distinct(column, weights, MAX_VALUES)
                 counts = np.zeros((len(values), 2), np.int64)
                 counts[:, side] = n
                 total += cls(values, counts, overflow)

@@ -227,6 +227,14 @@ class FrameSums:
         sums.take(rows, bins, chosen_only=chosen_only)
         return sums
 
+    @classmethod
+    def together(cls, rows: TargetRows) -> FrameSums:
+        """Of all rows of objects in one bin, which is what a metric finds that has a value everywhere."""
+        sums = cls.zero(rows.n_classes, 1, rows.n_thresholds)
+        assert rows.frame_start is not None
+        sums.take_frames(rows, np.zeros(len(rows.frame_start) - 1, np.int16))
+        return sums
+
     def take(self, rows: TargetRows, bins: Array, *, chosen_only: bool = False) -> None:
         """Add the rows of a further partition."""
         assert rows.frame_start is not None

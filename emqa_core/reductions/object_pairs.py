@@ -131,6 +131,13 @@ class ObjectPairs:
         hits = np.ascontiguousarray(self.hits[:, threshold, None])
         return ObjectPairs(self.n_classes, self.frame, self.scope, n, self.listed, np.zeros_like(hits), hits)
 
+    def of_frames(self, n_frames: int) -> Array:
+        """Objects of each frame that count at every T, (n_frames,) int32."""
+        out = np.zeros(n_frames, np.int32)
+        of_all = self.scope == self.n_classes
+        out[self.frame[of_all]] = self.n[of_all]
+        return out
+
     @cached_property
     def sometimes_steps(self) -> ThresholdSteps:
         return self._steps(self.sometimes)

@@ -11,6 +11,7 @@ from emqa_core.keys import SALT_ROW_SAMPLE, salted
 from emqa_core.objects import Array
 
 SAMPLE_ROWS = 65_536
+_MARGIN = 1.1
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,12 @@ class RowSample:
         Columns keep their types; the same names and types in every partition.
         """
         hashes = salted(np.ascontiguousarray(key_hash, np.uint64), SALT_ROW_SAMPLE)
+        rows = np.arange(len(hashes))
         if len(hashes) > k:
-            rows = np.flatnonzero(hashes <= np.partition(hashes, k - 1)[k - 1])
-        else:
-            rows = np.arange(len(hashes))
+            # Hashes are spread evenly: few rows lie below a bound that a little more than k should.
+            below = np.flatnonzero(hashes <= np.uint64(min(_MARGIN * k / len(hashes), 0.999) * 2.0**64))
+            rows = below if len(below) >= k else rows
+            rows = rows[hashes[rows] <= np.partition(hashes[rows], k - 1)[k - 1]]
         rows = rows[np.argsort(hashes[rows], kind="stable")][:k]
         return cls(k, hashes[rows], {name: column[rows] for name, column in columns.items()})
 

@@ -37,21 +37,16 @@ class UnitTotals:
 
         whole_units: the unit is the frame, which lies in one partition; its rows need not be remembered.
         """
-        counted = np.flatnonzero(rows.counts_at_chosen())
-        units, unit_of_frame = np.unique(unit_hash, return_inverse=True)
-        scope, unit = rows.scope[counted].astype(np.int64), unit_of_frame[rows.frame[counted]]
-        totals = [_count(scope, unit, rows.n_scopes, len(units))]
-        if rows.target != "frame":
-            totals.append(_count(np.full(len(unit), rows.n_classes), unit, rows.n_classes + 1, len(units)))
-        scope, unit, n = (np.concatenate(parts) for parts in zip(*totals, strict=True))
+        scope, frame, n = _rows_by_frame(rows)
         zero = cls.zero(rows.n_classes)
         n_rows = np.bincount(scope, weights=n, minlength=rows.n_classes + 1).astype(np.int64)
-        if not whole_units:
-            return replace(zero, n_rows=n_rows, unit=units[unit], scope=scope, rows=n)
-        closed_max = zero.closed_max.copy()
-        np.maximum.at(closed_max, scope, n)
-        closed_n = np.bincount(scope, minlength=rows.n_classes + 1)
-        return replace(zero, n_rows=n_rows, closed_n=closed_n, closed_max=closed_max)
+        if whole_units:
+            closed_max = zero.closed_max.copy()
+            np.maximum.at(closed_max, scope, n)
+            closed_n = np.bincount(scope, minlength=rows.n_classes + 1)
+            return replace(zero, n_rows=n_rows, closed_n=closed_n, closed_max=closed_max)
+        unit_of_scope, unit, n = _grouped(scope, unit_hash[frame], n)
+        return replace(zero, n_rows=n_rows, unit=unit, scope=unit_of_scope, rows=n)
 
     def __add__(self, other: UnitTotals) -> UnitTotals:
         scope, unit, rows = _grouped(
@@ -88,15 +83,16 @@ class UnitTotals:
         return cls(*(arrays[f"{prefix}.{name}"] for name in cls.__dataclass_fields__))
 
 
-def _count(scope: Array, unit: Array, n_scopes: int, n_units: int) -> tuple[Array, Array, Array]:
-    """Scope, unit and number of rows of each occurring pair, in their order."""
-    key = scope * n_units + unit
-    if n_scopes * n_units <= 8 * len(key) + 1_000:
-        n = np.bincount(key, minlength=n_scopes * n_units)
-        found = np.flatnonzero(n)
-        return found // max(n_units, 1), found % max(n_units, 1), n[found]
-    found, n = np.unique(key, return_counts=True)
-    return found // n_units, found % n_units, n
+def _rows_by_frame(rows: TargetRows) -> tuple[Array, Array, Array]:
+    """Scope, frame and number of rows that count at the chosen T, int64, of each pair that has any."""
+    if rows.frame_start is None:
+        counted = np.flatnonzero(rows.counts_at_chosen())
+        scope, frame = rows.scope[counted], rows.frame[counted]
+        return scope.astype(np.int64), frame.astype(np.int64), np.ones(len(counted), np.int64)
+    pairs = rows.pairs_at_chosen
+    held = np.flatnonzero(pairs.n)
+    scope, frame, n = (values[held].astype(np.int64) for values in (pairs.scope, pairs.frame, pairs.n))
+    return scope, frame, n
 
 
 def _grouped(scope: Array, unit: Array, rows: Array) -> tuple[Array, Array, Array]:
