@@ -35,8 +35,8 @@ CONTROL_OF: Mapping[Target, str] = {
 class CountTask:
     """Some metrics over all partitions of one model, in order.
 
-    axes: of these metrics and of the controls of the partial correlation. parts: of each partition, by
-    table.
+    axes: of these metrics and of the controls of the partial correlation. parts: of each partition from
+    number `first` on, by table.
     """
 
     metrics: tuple[ChosenMetric, ...]
@@ -46,6 +46,7 @@ class CountTask:
     location: Location
     config: EvaluationConfig
     n_classes: int
+    first: int = 0
 
 
 def targets_of(metric: ChosenMetric) -> list[tuple[Target, Level]]:
@@ -53,6 +54,11 @@ def targets_of(metric: ChosenMetric) -> list[tuple[Target, Level]]:
     if "frame" in metric.levels:
         return [("prediction", "frame"), ("label", "frame"), ("frame", "frame")]
     return [(level, level) for level in SIDES if level in metric.levels]
+
+
+def keys_of(task: CountTask) -> list[Key]:
+    """Every metric of a task with each of its targets."""
+    return [(metric.name, target) for metric in task.metrics for target, _ in targets_of(metric)]
 
 
 def decide_axes(
@@ -123,9 +129,9 @@ class _PartitionReader:
 
     def __init__(self, task: CountTask, index: int) -> None:
         self._task = task
-        self._index = index
+        self._index = task.first + index
         self._parts = task.parts[index]
-        self._left = read_rows(task.scratch, index)
+        self._left = read_rows(task.scratch, self._index)
         self._rows: dict[Target, CountedRows] = {}
         self._values: dict[tuple[Level, str], Array] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,20 +26,24 @@ from emqa_core.pipeline.count_metrics import (
     needed_pairs,
     targets_of,
 )
+from emqa_core.pipeline.count_slices import SumTask, leave_slices, read_sums, slices_of
+from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
 from emqa_core.quality.registry import ChosenMetric, ChosenMetrics
 from emqa_core.reductions.unit_totals import UnitTotals
 
-METRICS_PER_TASK = 4  # their counts stand in memory together; each task reads the outcomes anew
+_TASKS_PER_WORKER = 4
+_MOST_METRICS = 4  # of a task: their counts stand in memory together; each task reads the outcomes anew
 
 
 @dataclass(frozen=True)
 class MeasureTask:
-    """A few metrics to count and measure. units: of each target."""
+    """A few metrics to count and measure. units: of each target. n_slices: above 1, the counts lie there."""
 
     counting: CountTask
     units: Mapping[str, UnitTotals]
     classes: ClassList
+    n_slices: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,18 @@ def measure_tasks(
     counting: CountTask,
     sample: SampleState,
     classes: ClassList,
+    n_workers: int,
 ) -> list[MeasureTask]:
-    """Tasks of a few metrics each, in order. counting: what is the same for all; its metrics are not used."""
+    """Tasks of a few metrics each, in order, so many that all workers have some to do.
+
+    counting: what is the same for all; its metrics are not used.
+    """
     ordered = tuple(metrics)
+    per_task = max(1, min(_MOST_METRICS, len(ordered) // (_TASKS_PER_WORKER * n_workers)))
     controls = {name for name in CONTROL_OF.values() if name in counting.axes}
     tasks = []
-    for first in range(0, len(ordered), METRICS_PER_TASK):
-        shard = ordered[first : first + METRICS_PER_TASK]
+    for first in range(0, len(ordered), per_task):
+        shard = ordered[first : first + per_task]
         names = {metric.name for metric in shard} | controls
         axes = {name: axis for name, axis in counting.axes.items() if name in names}
         tasks.append(MeasureTask(replace(counting, metrics=shard, axes=axes), sample.units, classes))
@@ -74,8 +83,11 @@ def measure(task: MeasureTask) -> list[MeasuredMetric]:
     """Count a task's metrics and turn the counts, which are large and end here, into numbers."""
     counting = task.counting
     config, chosen = counting.config, counting.config.chosen_threshold_index
-    counts = count(counting)
-    pairs = count_pairs(counting, needed_pairs(counting.axes, counts, chosen))
+    if task.n_slices > 1:
+        counts, pairs = read_sums(SumTask(counting, task.n_slices))
+    else:
+        counts = count(counting)
+        pairs = count_pairs(counting, needed_pairs(counting.axes, counts, chosen))
     measured = []
     for metric in counting.metrics:
         axis = counting.axes[metric.name]
@@ -102,6 +114,19 @@ def measure(task: MeasureTask) -> list[MeasuredMetric]:
         bins = metric_bin_table([axis], list(of_metric.values()))
         measured.append(MeasuredMetric(metric, measures, performance, bins))
     return measured
+
+
+def measure_all(
+    tasks: Sequence[MeasureTask], executor: Executor, progress: Callable[[int], None]
+) -> list[MeasuredMetric]:
+    """The measures of all metrics, in order; where there are too few tasks, counted in slices first."""
+    n_slices = 1
+    if tasks:
+        n_slices = slices_of(len(tasks), len(tasks[0].counting.parts), executor.n_workers)
+    if n_slices > 1:
+        leave_slices([task.counting for task in tasks], n_slices, executor)
+        tasks = [replace(task, n_slices=n_slices) for task in tasks]
+    return [each for result in executor.map(measure, tasks, progress) for each in result]
 
 
 def metric_tables(

@@ -30,9 +30,9 @@ from emqa_core.pipeline.finalize import (
     reduce_tasks,
 )
 from emqa_core.pipeline.metric_results import (
-    METRICS_PER_TASK,
     MeasuredMetric,
-    measure,
+    MeasureTask,
+    measure_all,
     measure_tasks,
     metric_tables,
 )
@@ -115,8 +115,7 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
     """Decide the bins, count every metric's outcomes in them, and measure what they tell."""
     stored = _stored_axes(plan)
     samples = {model: combine_samples(evaluated.states[model]) for model in plan.pending}
-    measured: dict[str, list[MeasuredMetric]] = {}
-    progress.start("count", sum(-(-len(plan.metrics[m]) // METRICS_PER_TASK) for m in plan.pending))
+    prepared: dict[str, list[MeasureTask]] = {}
     for model in plan.pending:
         states, metrics = evaluated.states[model], plan.metrics[model]
         axes = decide_axes(metrics, samples[model], plan.config, stored)
@@ -129,9 +128,12 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
             plan.config,
             len(plan.classes),
         )
-        tasks = measure_tasks(metrics, counting, samples[model], plan.classes)
-        results = executor.map(measure, tasks, lambda n: progress.advance("count", n))
-        measured[model] = [each for result in results for each in result]
+        prepared[model] = measure_tasks(metrics, counting, samples[model], plan.classes, executor.n_workers)
+    progress.start("count", sum(map(len, prepared.values())))
+    measured = {
+        model: measure_all(tasks, executor, lambda n: progress.advance("count", n))
+        for model, tasks in prepared.items()
+    }
     progress.finish("count")
     return Counted(samples, measured)
 

@@ -1,0 +1,113 @@
+"""More workers than metrics: a metric's counts come from several tasks, each over a slice of the partitions.
+
+The states of the slices are left beside the output, as narrow arrays, and added in the order of the slices,
+so that no more than two of a metric are in memory at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import pairwise
+from operator import add
+
+import numpy as np
+
+from emqa_core.analysis.metric_counts import MetricCounts
+from emqa_core.objects import Array
+from emqa_core.pipeline.count_metrics import CountTask, Key, count, count_pairs, keys_of, needed_pairs
+from emqa_core.pipeline.execute import Executor
+from emqa_core.pipeline.scratch import Scratch
+from emqa_core.reductions.bin_pairs import BinPairs
+
+Needed = Mapping[Key, tuple[Array, Array]]
+
+
+@dataclass(frozen=True)
+class SliceTask:
+    """Some metrics over a slice of the partitions. needed: as `count_pairs` takes it, in the second pass."""
+
+    counting: CountTask
+    number: int
+    needed: Needed
+
+
+@dataclass(frozen=True)
+class SumTask:
+    """The slices of some metrics, to be added up. counting: over all partitions."""
+
+    counting: CountTask
+    n_slices: int
+
+
+def slices_of(n_tasks: int, n_partitions: int, n_workers: int) -> int:
+    """Into how many slices each of n_tasks is cut so that there are two tasks for every worker."""
+    return max(1, min(n_partitions, -(-2 * n_workers // max(n_tasks, 1))))
+
+
+def leave_slices(countings: Sequence[CountTask], n_slices: int, executor: Executor) -> None:
+    """Count the metrics of every task in slices, and leave the sums where `read_sums` finds them."""
+    sums = [SumTask(counting, n_slices) for counting in countings]
+    first = [SliceTask(part, i, {}) for each in countings for i, part in enumerate(_cut(each, n_slices))]
+    executor.map(_leave_counts, first)
+    needed = executor.map(_add_counts, sums)
+    second = [
+        replace(task, needed=needed[number // n_slices])
+        for number, task in enumerate(first)
+        if needed[number // n_slices]
+    ]
+    executor.map(_leave_pairs, second)
+
+
+def read_sums(task: SumTask) -> tuple[dict[Key, MetricCounts], dict[Key, BinPairs]]:
+    """The counts of a task's metrics, and the pairs of bins of those that need them."""
+    scratch, counts, pairs = task.counting.scratch, {}, {}
+    for key in keys_of(task.counting):
+        arrays = scratch.get(_name("counts", key, None))
+        counts[key] = MetricCounts.from_arrays(arrays)
+        if arrays["needs_pairs"][0]:
+            pairs[key] = reduce(add, (_read_pairs(scratch, key, i) for i in range(task.n_slices)))
+    return counts, pairs
+
+
+def _cut(counting: CountTask, n_slices: int) -> list[CountTask]:
+    n = len(counting.parts)
+    bounds = [n * i // n_slices for i in range(n_slices + 1)]
+    return [
+        replace(counting, parts=counting.parts[first:end], first=counting.first + first)
+        for first, end in pairwise(bounds)
+    ]
+
+
+def _leave_counts(task: SliceTask) -> None:
+    for key, state in count(task.counting).items():
+        task.counting.scratch.put(_name("counts", key, task.number), state.to_arrays())
+
+
+def _add_counts(task: SumTask) -> Needed:
+    """Leave the sum of the slices' counts; which pairs of bins it needs."""
+    counting, needed = task.counting, {}
+    for key in keys_of(counting):
+        slices = (counting.scratch.get(_name("counts", key, i)) for i in range(task.n_slices))
+        total = reduce(add, (MetricCounts.from_arrays(arrays) for arrays in slices))
+        chosen = counting.config.chosen_threshold_index
+        own = needed_pairs(counting.axes, {key: total}, chosen)
+        needed.update(own)
+        arrays = {**total.to_arrays(), "needs_pairs": np.array([bool(own)])}
+        counting.scratch.put(_name("counts", key, None), arrays)
+    return needed
+
+
+def _leave_pairs(task: SliceTask) -> None:
+    for key, pairs in count_pairs(task.counting, task.needed).items():
+        task.counting.scratch.put(_name("pairs", key, task.number), pairs.to_arrays("pairs"))
+
+
+def _read_pairs(scratch: Scratch, key: Key, number: int) -> BinPairs:
+    return BinPairs.from_arrays("pairs", scratch.get(_name("pairs", key, number)))
+
+
+def _name(kind: str, key: Key, number: int | None) -> str:
+    metric, target = key
+    return f"{kind}-{metric}-{target}-{'all' if number is None else f'{number:03d}'}"
