@@ -23,7 +23,8 @@ from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part, read_part
 
 SIDES: tuple[Level, ...] = ("prediction", "label")
-_OUTCOME = ("frame_start", "frame_group", "class_code", "right", "ignored", "key_hash")
+_OUTCOME = ("frame_start", "frame_group", "class_code", "right", "ignored")
+_NO_HASH = np.empty(0, np.uint64)  # nothing that counts needs it
 OUTCOME = "__right"  # column of a row sample: 1 where the row is right at the chosen threshold
 
 
@@ -179,7 +180,7 @@ def read_rows(scratch: Scratch, index: int) -> LeftRows:
     """What `leave_rows` left of a partition, without the metrics' values."""
     arrays = scratch.get(_outcomes_name(index))
     return LeftRows(
-        {side: OutcomeRows(*(arrays[f"{side}.{name}"] for name in _OUTCOME)) for side in SIDES},
+        {side: OutcomeRows(*(arrays[f"{side}.{name}"] for name in _OUTCOME), key_hash=_NO_HASH) for side in SIDES},
         {side: arrays[f"{side}.iou"] for side in SIDES if f"{side}.iou" in arrays},
         {side: FrameSums.from_arrays(f"{side}.together", arrays) for side in SIDES},
     )
