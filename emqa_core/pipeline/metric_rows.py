@@ -180,7 +180,10 @@ def read_rows(scratch: Scratch, index: int) -> LeftRows:
     """What `leave_rows` left of a partition, without the metrics' values."""
     arrays = scratch.get(_outcomes_name(index))
     return LeftRows(
-        {side: OutcomeRows(*(arrays[f"{side}.{name}"] for name in _OUTCOME), key_hash=_NO_HASH) for side in SIDES},
+        {
+            side: OutcomeRows(**{name: arrays[f"{side}.{name}"] for name in _OUTCOME}, key_hash=_NO_HASH)
+            for side in SIDES
+        },
         {side: arrays[f"{side}.iou"] for side in SIDES if f"{side}.iou" in arrays},
         {side: FrameSums.from_arrays(f"{side}.together", arrays) for side in SIDES},
     )
