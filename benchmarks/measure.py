@@ -135,9 +135,8 @@ def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) 
     from emqa_core.analysis.summary import summary_table
     from emqa_core.config import config_from
     from emqa_core.pipeline import stages
-    from emqa_core.pipeline.class_curves import order_shards, reduce_classes
     from emqa_core.pipeline.cluster import open_executor
-    from emqa_core.pipeline.finalize import combine_counts, reduce_tasks
+    from emqa_core.pipeline.finalize import combine_counts, reduce_scores
     from emqa_core.pipeline.plan import plan_run
     from emqa_core.pipeline.progress import SilentProgress
     from emqa_core.storage.parts import read_part
@@ -163,10 +162,11 @@ def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) 
             evaluated = stages.evaluate_partitions(plan, executor, progress)
             if until == "rows":
                 counts = combine_counts(evaluated.states["model"])
-                tasks = reduce_tasks(plan, counts, evaluated.scratch["model"], plan.n_partitions, 1)
-                reduced = order_shards(executor.map(reduce_classes, tasks), len(plan.classes))
-                curves, replicates, pooled = reduced
-                performance = ClassPerformance(plan.classes, plan.config, counts, curves, pooled, replicates)
+                states, scratch = evaluated.states["model"], evaluated.scratch["model"]
+                reduced = reduce_scores(plan, counts, states, scratch, executor)
+                performance = ClassPerformance(
+                    plan.classes, plan.config, counts, reduced.curves, reduced.pooled, reduced.replicates
+                )
                 return twelve_of(summary_table(performance, 0))
             counted = stages.count_metrics(plan, evaluated, executor, progress)
             finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)

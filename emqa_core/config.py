@@ -77,6 +77,13 @@ class ClusterConfig(_Section):
     partitions: int | None = _option(
         None, "Exact number of partitions instead (as far as there are frames).", changes_results=False, ge=1
     )
+    reduce_predictions: int = _option(
+        2_000_000,
+        "Predictions per task of the reduce, at most; classes and scores of any share are cut.",
+        changes_results=False,
+        ge=1,
+        le=2**31,
+    )
     timeout_s: float = _option(
         60.0, "Time a scheduler may take to answer, and be without workers.", changes_results=False, gt=0
     )

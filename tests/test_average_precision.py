@@ -273,15 +273,6 @@ def in_order(parts: list[ScoreRuns], matched: Matched) -> list[tuple[list[int], 
     ]
 
 
-def test_selected_classes_keep_their_rows() -> None:
-    rows = random_rows(np.random.default_rng(0), 200, n_classes=4)
-    chosen = rows.runs().select([3, 1], 4)
-    renumbered = np.array([-1, 1, -1, 0], np.int32)[rows.class_code]
-    expected = replace(rows, class_code=renumbered).part(np.flatnonzero(renumbered >= 0)).runs()
-    np.testing.assert_array_equal(chosen.bucket_start, expected.bucket_start)
-    assert described(chosen) == described(expected)
-
-
 @pytest.mark.parametrize("shift", [0, 13, 14, 61])
 def test_bits_of_any_width_say_the_same(shift: int) -> None:
     """Thresholds moved up give the same curves there, also where only one of two parts needs wide words."""

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, types
 
 from emqa_core.kernel_types import READ_U32, READ_U64
+from emqa_core.objects import Array
 
 U64 = np.uint64
 _BLOCK_ROWS = 64  # a byte counts up to 255
@@ -28,7 +29,8 @@ def scan_f1(right, not_false, through_tie, n_counted, n_labels, state):  # type:
     right, not_false, through_tie: of each match as in `RankedMatches`. state (5, T) is brought up to date:
     true positives and rows that are no false positives so far; true positives, rows kept and index of the
     match at the best score threshold, the higher one on ties. The index stays as it is where an earlier
-    match was as good.
+    match was as good. Rows that stand before a stretch of their own are taken from those that are no false
+    positives, which may be negative then.
     """
     tp, left_out, best_tp, best_kept, best_index = state
     n_words = (tp.shape[0] + 7) // 8
@@ -90,3 +92,8 @@ def scan_f1(right, not_false, through_tie, n_counted, n_labels, state):  # type:
             now_out += block_out
         tp[t], left_out[t] = now_tp, now_out
         best_tp[t], best_kept[t], best_index[t] = top_tp, top_kept, top_index
+
+
+def is_higher_f1(n_true: Array, kept: Array, other_true: Array, other_kept: Array, n_labels: Array) -> Array:
+    """Whether F1 = 2 TP / (rows kept + labels) is above another one; int64 arrays, compared exactly."""
+    return np.asarray(n_true * (other_kept + n_labels) > other_true * (kept + n_labels))

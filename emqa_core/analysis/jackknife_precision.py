@@ -18,19 +18,23 @@ from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.analysis.score_bucket import ScoreBucket
 from emqa_core.kernel_types import (
     READ_F64,
+    READ_F64_3D,
     READ_I64,
     READ_I64_2D,
+    READ_I64_3D,
     READ_U8,
     READ_U64,
     READ_U64_2D,
 )
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import ScoreRuns
+from emqa_core.reductions.stretch_counts import StretchCounts
 
 U64 = np.uint64
 N_GROUPS = 20
 MIN_FRAMES = 10  # labels in fewer frames: no interval
 _EPSILON = np.spacing(1)
+_UNIT = 1 << 56
 _MATCHED, _INSIDE = 0x80, 0x40  # of a step; below them is the row's group
 
 
@@ -73,17 +77,20 @@ class GroupSteps:
 
 
 @njit(
-    types.float64[:, :, ::1](
-        READ_U8, READ_I64, READ_U64_2D, READ_U64_2D, READ_I64, types.int64, READ_I64_2D, READ_F64
+    types.Tuple((types.int64[:, :, ::1], types.float64[:, :, ::1]))(
+        READ_U8, READ_I64, READ_U64_2D, READ_U64_2D, READ_I64, types.int64, READ_I64_2D, READ_F64,
+        READ_I64_2D, READ_I64_3D, READ_I64_3D, READ_F64_3D, types.boolean,
     ),
     cache=True,
-)
+)  # fmt: skip
 def _leave_one_out(  # type: ignore[no-untyped-def]
-    steps, step_start, right_bits, not_false_bits, match_start, n_thresholds, positive_group, points
-):
+    steps, step_start, right_bits, not_false_bits, match_start, n_thresholds, positive_group, points,
+    first_rows, first_right, first_not_false, peak_after, is_first,
+):  # fmt: skip
     n_classes, n_groups = positive_group.shape
     n_points = points.shape[0]
-    result = np.zeros((n_classes, n_thresholds, n_groups))
+    total = np.zeros((n_classes, n_thresholds, n_groups), np.int64)
+    peak = np.zeros((n_classes, n_thresholds, n_groups))
     most = 1
     for code in range(n_classes):
         most = max(most, match_start[code + 1] - match_start[code])
@@ -93,7 +100,7 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
     group_of_true = np.empty(most, np.int64)
     for code in range(n_classes):
         positives = positive_group[code].sum() - positive_group[code]
-        inside = np.zeros(n_groups, np.int64)
+        inside = first_rows[code].copy()
         first = match_start[code]
         n_matches = 0
         for index in range(step_start[code], step_start[code + 1]):
@@ -105,31 +112,33 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
             inside[step & np.uint8(0x3F)] += (step & np.uint8(_INSIDE)) != 0
         for t in range(n_thresholds):
             bit = U64(1) << U64(t)
-            n_true = 0
-            true_group = np.zeros(n_groups, np.int64)
-            not_false = np.zeros(n_groups, np.int64)  # rows inside that are true positives or ignored
+            n_here = 0  # true positives in the stretch, all of those so far in n_true
+            true_group = first_right[code, t].copy()
+            n_true = true_group.sum()
+            not_false = first_not_false[code, t].copy()  # rows inside that are true positives or ignored
             for index in range(n_matches):
                 own = group_of[index]
                 if right_bits[first + index, 0] & bit:
                     true_group[own] += 1
-                    group_of_true[n_true] = own
+                    group_of_true[n_here] = own
                     n_false = 0
                     for g in range(n_groups):
                         n_false += before[index, g] - not_false[g]
                     for g in range(n_groups):
                         right = n_true + 1 - true_group[g]
                         wrong = n_false - (before[index, g] - not_false[g])
-                        precision[n_true, g] = right / (wrong + right + _EPSILON)
+                        precision[n_here, g] = right / (wrong + right + _EPSILON)
                     n_true += 1
+                    n_here += 1
                 not_false[own] += (not_false_bits[first + index, 0] & bit) != U64(0)
             left = n_true - true_group
-            envelope = np.zeros(n_groups)
+            envelope = peak_after[code, t].copy()
             unread = np.zeros(n_groups, np.int64)
             for g in range(n_groups):
                 if positives[g] > 0:
                     while unread[g] < n_points and points[unread[g]] <= left[g] / positives[g]:
                         unread[g] += 1
-            for index in range(n_true - 1, -1, -1):
+            for index in range(n_here - 1, -1, -1):
                 own = group_of_true[index]
                 for g in range(n_groups):
                     if precision[index, g] > envelope[g]:
@@ -138,31 +147,70 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
                         continue
                     left[g] -= 1
                     while unread[g] > 0 and points[unread[g] - 1] > left[g] / positives[g]:
-                        result[code, t, g] += envelope[g]
+                        total[code, t, g] += np.int64(envelope[g] * _UNIT)
                         unread[g] -= 1
             for g in range(n_groups):
-                if unread[g] > 0:
-                    result[code, t, g] += envelope[g] * unread[g]
-                result[code, t, g] /= n_points
-    return result
+                peak[code, t, g] = envelope[g]
+                if is_first:
+                    total[code, t, g] += np.int64(envelope[g] * _UNIT) * unread[g]
+    return total, peak
+
+
+@dataclass(frozen=True)
+class ReplicateStretch:
+    """What a stretch of the score order gives to the replicates of K classes: T thresholds x G groups.
+
+    total (K, T, G) int64: sum of the precision at the recall points reached in it, in units of 2**-56, so
+    that no order of summation changes it. peak (K, T, G): highest precision in the stretch and after it.
+    """
+
+    total: Array
+    peak: Array
+
+    @classmethod
+    def of(
+        cls,
+        steps: GroupSteps,
+        ranked: RankedMatches,
+        positive_group: Array,
+        n_thresholds: int,
+        before: StretchCounts | None = None,
+        peak_after: Array | None = None,
+        *,
+        is_first: bool = True,
+    ) -> ReplicateStretch:
+        """The stretch that `steps` and `ranked` hold.
+
+        positive_group (K, G) int64: labels that count, per group; G at most 64. before: counts of all rows
+        before the stretch, peak_after: `peak` of the next one; None where there are none.
+        """
+        positive_group = np.ascontiguousarray(positive_group, np.int64)
+        n_classes, n_groups = positive_group.shape
+        if before is None:
+            before = StretchCounts.zero(n_classes, 0, n_thresholds, n_groups)
+        if peak_after is None:
+            peak_after = np.zeros((n_classes, n_thresholds, n_groups))
+        return cls(
+            *_leave_one_out(
+                steps.step, steps.class_start, ranked.right, ranked.not_false, ranked.class_start,
+                n_thresholds, positive_group, RECALL_POINTS, before.group_rows, before.group_right,
+                before.group_not_false, peak_after, is_first,
+            )
+        )  # fmt: skip
+
+
+def replicates_of(stretches: Sequence[ReplicateStretch], positive_group: Array) -> Array:
+    """AP in area range `all` of each replicate, (K, T, G) float64; NaN where no label is left."""
+    total = sum(each.total for each in stretches)
+    is_empty = positive_group.sum(axis=1, keepdims=True) == positive_group
+    return np.where(is_empty[:, None, :], np.nan, total / _UNIT / len(RECALL_POINTS))
 
 
 def leave_one_out(
     steps: GroupSteps, ranked: RankedMatches, positive_group: Array, n_thresholds: int
 ) -> Array:
-    """AP in area range `all` of each replicate, (K, T, G) float64; NaN where no label is left.
-
-    positive_group (K, G) int64: labels that count, per group; G at most 64.
-    """
-    positive_group = np.ascontiguousarray(positive_group, np.int64)
-    replicates = np.asarray(
-        _leave_one_out(
-            steps.step, steps.class_start, ranked.right, ranked.not_false, ranked.class_start,
-            n_thresholds, positive_group, RECALL_POINTS,
-        )
-    )  # fmt: skip
-    is_empty = positive_group.sum(axis=1, keepdims=True) == positive_group
-    return np.where(is_empty[:, None, :], np.nan, replicates)
+    """The replicates of one stretch that holds all rows."""
+    return replicates_of([ReplicateStretch.of(steps, ranked, positive_group, n_thresholds)], positive_group)
 
 
 @dataclass(frozen=True)

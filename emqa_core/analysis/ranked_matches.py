@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
+from emqa_core.analysis.cut_tie import CutTie
 from emqa_core.analysis.score_bucket import ScoreBucket, count_inside
 from emqa_core.kernel_types import READ_U64, READ_U64_2D
 from emqa_core.objects import Array
@@ -109,6 +110,13 @@ class RankedMatches:
             bucket.key, bucket.word, bucket.right, bucket.not_false, self._end, self.key, self.right,
             self.not_false, self.before, self.through_tie, self.n_rows, self.first_key,
         )  # fmt: skip
+
+    def extend_tie(self, cut: CutTie) -> None:
+        """Count the rest of a tie that the last rows taken began."""
+        is_cut = self.key == cut.key
+        if is_cut.any():
+            code = np.repeat(np.arange(len(self.n_rows)), np.diff(self.class_start))[is_cut]
+            self.through_tie[is_cut] += cut.rest[code].astype(np.uint32)
 
     def score(self) -> Array:
         """(m,) float64."""

@@ -7,11 +7,13 @@ sorts take three to ten times as long.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numba import njit, types
 
 from emqa_core.analysis.score_bucket import ScoreBucket
+from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import N_BUCKETS, Matched, ScoreRuns, copy_rows
 
 U64 = np.uint64
@@ -71,10 +73,39 @@ def sorted_buckets(parts: Sequence[ScoreRuns], matched: Matched) -> Iterator[Sco
 
     parts: score runs of the same classes in partition order; matched: the matches of all of them, one part
     after the other. Raises ValueError for 2**32 rows or more, beyond which those who count them would
-    overflow.
+    overflow: the reduce cuts such a run into stretches.
     """
+    for keys, words in _sorted_rows(parts):
+        yield ScoreBucket.of(keys, words, matched)
+
+
+def buckets_in_order(runs: ScoreRuns) -> Iterator[ScoreBucket]:
+    """The same for runs that are sorted already."""
+    for first, stop in pairwise(runs.bucket_start.tolist()):
+        if stop > first:
+            yield ScoreBucket.of(runs.key[first:stop], runs.word[first:stop].copy(), runs.matched)
+
+
+def sorted_runs(parts: Sequence[ScoreRuns]) -> ScoreRuns:
+    """The rows of one or more parts in score order, their matches numbered as they come."""
+    n_rows = sum(len(part) for part in parts)
+    key, word = np.empty(n_rows, np.uint64), np.empty(n_rows, np.uint64)
+    place = 0
+    for keys, words in _sorted_rows(parts):
+        key[place : place + len(keys)] = keys
+        word[place : place + len(keys)] = words
+        place += len(keys)
+    matched = Matched.concat([part.matched for part in parts])
+    is_matched = (word & U64(1)).astype(bool)
+    number = word[is_matched] >> U64(1)
+    word[is_matched] = (np.arange(len(number), dtype=np.uint64) << U64(1)) | U64(1)
+    return ScoreRuns.of_sorted(key, word, Matched(matched.word[number], matched.bits[number]))
+
+
+def _sorted_rows(parts: Sequence[ScoreRuns]) -> Iterator[tuple[Array, Array]]:
+    """Keys and words of each bucket that holds rows, in memory that the next one uses again."""
     if sum(len(part) for part in parts) >> 32:
-        raise ValueError("a reducer takes less than 2**32 rows: use more shards of classes")
+        raise ValueError("rows are sorted together up to 2**32 only")
     starts = np.stack([part.bucket_start for part in parts])
     first_match = np.cumsum([0, *(len(part.matched) for part in parts)])
     most = int(np.diff(starts, axis=1).sum(axis=0).max(initial=0))
@@ -90,4 +121,4 @@ def sorted_buckets(parts: Sequence[ScoreRuns], matched: Matched) -> Iterator[Sco
             continue
         if _sort(keys, words, other_keys, other_words, n_rows):
             keys, words, other_keys, other_words = other_keys, other_words, keys, words
-        yield ScoreBucket.of(keys[:n_rows], words[:n_rows], matched)
+        yield keys[:n_rows], words[:n_rows]

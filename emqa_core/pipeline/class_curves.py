@@ -1,105 +1,132 @@
-"""The reduce: score runs of all partitions to the curves of the classes, sharded by class."""
+"""The reduce: score runs of all partitions to the curves of the classes, from one stretch or from many."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from emqa_core.analysis.average_precision import ClassCurves
 from emqa_core.analysis.best_threshold import BestThreshold
 from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out
 from emqa_core.analysis.ranked_matches import RankedMatches
-from emqa_core.analysis.score_order import sorted_buckets
+from emqa_core.analysis.score_bucket import ScoreBucket
+from emqa_core.analysis.score_order import sorted_buckets, sorted_runs
 from emqa_core.objects import Array
-from emqa_core.pipeline.scratch import Scratch
+from emqa_core.pipeline.score_cuts import Stretch
+from emqa_core.pipeline.scratch import MemoryScratch, Scratch
 from emqa_core.reductions.class_counts import ClassCounts
+from emqa_core.reductions.run_blocks import RunIndex, pack, unpack
 from emqa_core.reductions.score_runs import Matched, ScoreRuns
 
 
-def run_name(partition: int, shard: int) -> str:
-    return f"score-runs-{partition:05d}-{shard:03d}"
+def run_name(partition: int) -> str:
+    return f"score-runs-{partition:05d}"
 
 
-def shard_of_classes(n_classes: int, n_shards: int) -> list[list[int]]:
-    """Class codes of each shard, dealt in turn: frequent classes tend to have neighbouring ids."""
-    return [list(range(shard, n_classes, n_shards)) for shard in range(n_shards)]
-
-
-def write_runs(scratch: Scratch, runs: ScoreRuns, partition: int, n_shards: int, n_classes: int) -> None:
-    """Leave a partition's runs for the reducers, one group of arrays per shard."""
-    if n_shards == 1:
-        scratch.put(run_name(partition, 0), runs.to_arrays())
-        return
-    for shard, codes in enumerate(shard_of_classes(n_classes, n_shards)):
-        scratch.put(run_name(partition, shard), runs.select(codes, n_classes).to_arrays())
+def write_runs(
+    scratch: Scratch, runs: ScoreRuns, partition: int, block_rows: int, n_thresholds: int
+) -> RunIndex | None:
+    """Leave a partition's runs for the reduce. In memory as they are; else sorted, and where blocks lie."""
+    if isinstance(scratch, MemoryScratch):
+        scratch.put(run_name(partition), runs.to_arrays())
+        return None
+    words, index = pack(sorted_runs([runs]), block_rows, n_thresholds)
+    scratch.put_words(run_name(partition), words)
+    return index
 
 
 @dataclass(frozen=True)
-class ReduceTask:
-    """One shard of classes of one model. shard None: all classes pooled into one run."""
+class ScoreReduce:
+    """What every task of one model's reduce knows.
+
+    n_positive (K, A), n_positive_group (K, G) int64: labels that count; G is 0 where intervals are off.
+    """
 
     scratch: Scratch
-    n_partitions: int
-    n_shards: int
-    shard: int | None
-    counts: ClassCounts
+    n_positive: Array
+    n_positive_group: Array
     n_thresholds: int
-    intervals: bool
+
+    @classmethod
+    def of(cls, scratch: Scratch, counts: ClassCounts, n_thresholds: int, *, intervals: bool) -> ScoreReduce:
+        groups = counts.n_positive_group
+        return cls(scratch, counts.n_positive, groups if intervals else groups[:, :0], n_thresholds)
 
     @property
     def n_classes(self) -> int:
-        return len(self.counts.n_positive)
+        return len(self.n_positive)
+
+    @property
+    def n_ranges(self) -> int:
+        return int(self.n_positive.shape[1])
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.n_positive_group.shape[1])
+
+    def read(self, stretch: Stretch) -> list[ScoreRuns]:
+        """The rows of a stretch, partition by partition: at least one part."""
+        found = self.scratch.get_words([(run_name(s.partition), s.start, s.stop) for s in stretch.slices])
+        parts = []
+        for held, words in zip(stretch.slices, found, strict=True):
+            runs = unpack(words, held.n_rows, held.block_rows, self.n_ranges, self.n_thresholds)
+            first, stop = 0, len(runs)
+            if stretch.lower is not None:
+                first = stretch.lower.place(held.partition, runs.key, held.first_row)
+            if stretch.upper is not None:
+                stop = stretch.upper.place(held.partition, runs.key, held.first_row)
+            parts.append(runs.rows(first, stop) if (first, stop) != (0, len(runs)) else runs)
+        return parts or [ScoreRuns.empty(self.n_ranges)]
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """Curves of the classes of a shard; their AP without each group, (K, T, G), where intervals are on; the
-    best score threshold of all rows together, where the shard holds all of them or was asked for nothing
-    else.
+    """Curves of all classes; their AP without each group, (K, T, G), where intervals are on; the best score
+    threshold of all rows together.
     """
 
-    curves: ClassCurves | None
+    curves: ClassCurves
     replicates: Array | None
-    pooled: BestThreshold | None
+    pooled: BestThreshold
 
 
-def reduce_classes(task: ReduceTask) -> Reduced:
-    """What a task's shard gives; a single shard gives everything from one sort."""
-    shards = range(task.n_shards) if task.shard is None else [task.shard]
-    parts = [
-        ScoreRuns.from_arrays(task.scratch.get(run_name(partition, shard)))
-        for shard in shards
-        for partition in range(task.n_partitions)
-    ]
+@dataclass(frozen=True)
+class WholeTask:
+    """All rows at once: of so many partitions in memory, or of the one stretch that holds them."""
+
+    reduce: ScoreReduce
+    rows: int | Stretch
+
+
+def reduce_whole(task: WholeTask) -> Reduced:
+    """Everything from one sort."""
+    reduce = task.reduce
+    if isinstance(task.rows, Stretch):
+        parts = reduce.read(task.rows)
+    else:
+        parts = [ScoreRuns.from_arrays(reduce.scratch.get(run_name(p))) for p in range(task.rows)]
     matched = Matched.concat([part.matched for part in parts])
-    codes = None if task.shard is None else shard_of_classes(task.n_classes, task.n_shards)[task.shard]
-    ranked = None if codes is None else RankedMatches.of(matched, len(codes))
-    pooled = None
-    if codes is None or task.n_shards == 1:
-        pooled = BestThreshold.of(task.counts.n_positive.sum(axis=0), task.n_thresholds)
-    steps = GroupSteps.of(parts, len(codes)) if codes is not None and task.intervals else None
-    for bucket in sorted_buckets(parts, matched):
-        for each in (ranked, pooled, steps):
-            if each is not None:
-                each.take(bucket)
-    curves = replicates = None
-    if ranked is not None:
-        curves = ClassCurves.of(ranked, task.counts.n_positive[codes], task.n_thresholds)
-    if ranked is not None and steps is not None:
-        replicates = leave_one_out(steps, ranked, task.counts.n_positive_group[codes], task.n_thresholds)
+    pooled = BestThreshold.of(reduce.n_positive.sum(axis=0), reduce.n_thresholds)
+    ranked, steps = rank(reduce, parts, matched, sorted_buckets(parts, matched), pooled)
+    curves = ClassCurves.of(ranked, reduce.n_positive, reduce.n_thresholds)
+    replicates = None
+    if steps is not None:
+        replicates = leave_one_out(steps, ranked, reduce.n_positive_group, reduce.n_thresholds)
     return Reduced(curves, replicates, pooled)
 
 
-def order_shards(
-    results: Sequence[Reduced], n_classes: int
-) -> tuple[ClassCurves, Array | None, BestThreshold]:
-    """Curves and replicates of all shards in class order, and the best threshold of all rows."""
-    pooled = next(result.pooled for result in results if result.pooled is not None)
-    curves = [result.curves for result in results if result.curves is not None]
-    codes = [code for shard in shard_of_classes(n_classes, len(curves)) for code in shard]
-    order = np.argsort(codes)
-    replicates = [result.replicates for result in results if result.replicates is not None]
-    ordered = np.concatenate(replicates)[order] if replicates else None
-    return ClassCurves.stack(curves, order), ordered, pooled
+def rank(
+    reduce: ScoreReduce,
+    parts: Sequence[ScoreRuns],
+    matched: Matched,
+    buckets: Iterable[ScoreBucket],
+    pooled: BestThreshold | None = None,
+) -> tuple[RankedMatches, GroupSteps | None]:
+    """The matches of the classes in score order, and their steps where intervals are on."""
+    ranked = RankedMatches.of(matched, reduce.n_classes)
+    steps = GroupSteps.of(parts, reduce.n_classes) if reduce.n_groups else None
+    for bucket in buckets:
+        for each in (ranked, pooled, steps):
+            if each is not None:
+                each.take(bucket)
+    return ranked, steps

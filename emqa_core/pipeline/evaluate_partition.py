@@ -33,6 +33,7 @@ from emqa_core.pipeline.metric_rows import (
 from emqa_core.pipeline.partition_side import ClassChoice, PartitionSide
 from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.rows import frames_of
+from emqa_core.pipeline.score_cuts import block_rows
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.compute import (
     MetricColumn,
@@ -42,6 +43,7 @@ from emqa_core.quality.compute import (
 )
 from emqa_core.quality.registry import ChosenMetrics
 from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
+from emqa_core.reductions.run_blocks import RunIndex
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part, write_part
 
@@ -63,7 +65,6 @@ class PartitionTask:
     runs: Mapping[str, RunIdentity]
     location: Location
     scratch: Mapping[str, Scratch]
-    n_shards: int
 
     @property
     def class_choice(self) -> ClassChoice:
@@ -72,7 +73,10 @@ class PartitionTask:
 
 @dataclass(frozen=True)
 class PartitionState:
-    """What one partition of one model leaves: counts, parts, bad rows. Adds up over partitions."""
+    """What one partition of one model leaves: counts, parts, bad rows. Adds up over partitions.
+
+    runs: where its score runs lie, None where they stay in memory.
+    """
 
     counts: ClassCounts
     parts: tuple[Part, ...]
@@ -83,6 +87,7 @@ class PartitionState:
     n_unlisted: int
     cpu_s: float
     sample: SampleState
+    runs: RunIndex | None
 
 
 @reused_memory()
@@ -164,7 +169,13 @@ def _evaluate_model(
     )
     leave_rows(task.scratch[model], task.index, measured)
     runs = matches.score_runs(predictions, group)
-    write_runs(task.scratch[model], runs, task.index, task.n_shards, n_classes)
+    index = write_runs(
+        task.scratch[model],
+        runs,
+        task.index,
+        block_rows(config.cluster.reduce_predictions),
+        len(options.iou_thresholds),
+    )
     return PartitionState(
         counts,
         parts,
@@ -175,6 +186,7 @@ def _evaluate_model(
         side.n_unlisted,
         0.0,
         sample_state(chosen, measured, config),
+        index,
     )
 
 

@@ -18,11 +18,13 @@ from emqa_core.analysis.class_performance import (
 )
 from emqa_core.analysis.summary import summary_table
 from emqa_core.ingest.quarantine import combine_quarantine
-from emqa_core.pipeline.class_curves import ReduceTask, order_shards, reduce_classes
+from emqa_core.pipeline.class_curves import Reduced, ScoreReduce, WholeTask, reduce_whole
 from emqa_core.pipeline.evaluate_partition import PartitionState
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.plan import Plan
+from emqa_core.pipeline.score_cuts import cut_scores, n_stretches
+from emqa_core.pipeline.score_stretches import reduce_stretches
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.class_counts import ClassCounts
 
@@ -37,23 +39,23 @@ def combine_samples(states: Sequence[PartitionState]) -> SampleState:
     return reduce(add, (state.sample for state in states))
 
 
-def reduce_tasks(
-    plan: Plan, counts: ClassCounts, scratch: Scratch, n_partitions: int, n_shards: int
-) -> list[ReduceTask]:
-    """One task for each shard of classes; beside several shards, one for all rows together."""
-    shards: list[int | None] = [0] if n_shards == 1 else [*range(n_shards), None]
-    return [
-        ReduceTask(
-            scratch,
-            n_partitions,
-            n_shards,
-            shard,
-            counts,
-            len(plan.config.evaluated_iou_thresholds),
-            plan.config.intervals,
-        )
-        for shard in shards
-    ]
+def reduce_scores(
+    plan: Plan, counts: ClassCounts, states: Sequence[PartitionState], scratch: Scratch, executor: Executor
+) -> Reduced:
+    """The curves of one model's classes, from its score runs: at once, or in stretches of bounded size."""
+    config = plan.config
+    n_thresholds = len(config.evaluated_iou_thresholds)
+    reduce = ScoreReduce.of(scratch, counts, n_thresholds, intervals=config.intervals)
+    indexes = [state.runs for state in states if state.runs is not None]
+    if not indexes:
+        return executor.map(reduce_whole, [WholeTask(reduce, len(states))])[0]
+    n_rows = sum(index.n_rows for index in indexes)
+    stretches = cut_scores(
+        indexes, n_stretches(n_rows, config.cluster.reduce_predictions, executor.n_workers)
+    )
+    if len(stretches) == 1:
+        return executor.map(reduce_whole, [WholeTask(reduce, stretches[0])])[0]
+    return reduce_stretches(reduce, stretches, executor)
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,13 @@ class ClassTables:
 def class_tables(
     plan: Plan,
     counts: ClassCounts,
-    tasks: Sequence[ReduceTask],
-    executor: Executor,
+    reduced: Reduced,
     n_frames: int,
 ) -> ClassTables:
-    """Reduce the score runs and write the numbers of the classes into tables."""
-    curves, replicates, pooled = order_shards(executor.map(reduce_classes, tasks), len(plan.classes))
-    performance = ClassPerformance(plan.classes, plan.config, counts, curves, pooled, replicates)
+    """Write the numbers of the classes into tables."""
+    performance = ClassPerformance(
+        plan.classes, plan.config, counts, reduced.curves, reduced.pooled, reduced.replicates
+    )
     return ClassTables(
         performance,
         {

@@ -20,6 +20,7 @@ from emqa_core.pipeline.staging import stage
 # Scratch of a run without a cluster stays in memory up to this share of what a worker may use.
 _SCRATCH_SHARE = 0.25
 _SCRATCH_BYTES_PER_ROW = 60
+_MOST_IN_ONE_STRETCH = 1 << 31  # what stays in memory is reduced at once, and counted in four bytes
 
 
 def partition_tasks(
@@ -35,16 +36,9 @@ def scratch_of(plan: Plan, executor: Executor, run_id: str) -> Scratch:
     rows = plan.inputs.labels.n_rows + sum(s.n_rows for s in plan.inputs.predictions.values())
     budget = plan.config.cluster.memory_per_worker_mib * _SCRATCH_SHARE * 2**20
     per_row = _SCRATCH_BYTES_PER_ROW + 4 * max(map(len, plan.metrics.values()), default=0)
-    if executor.description == "none" and rows * per_row <= budget:
+    if executor.description == "none" and rows * per_row <= budget and rows < _MOST_IN_ONE_STRETCH:
         return MemoryScratch()
     return StoredScratch(plan.location, run_id)
-
-
-def shards_of(plan: Plan, executor: Executor) -> int:
-    """Into how many shards of classes the score runs are cut for the reduce."""
-    if executor.description == "none":
-        return 1
-    return max(1, min(2 * executor.n_workers, len(plan.classes)))
 
 
 def _shuffle(plan: Plan, executor: Executor, progress: Progress) -> dict[str, list[RowSlice]]:
@@ -103,5 +97,4 @@ def _partition_task(
         runs,
         plan.location,
         scratch,
-        shards_of(plan, executor),
     )

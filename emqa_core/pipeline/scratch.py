@@ -11,7 +11,7 @@ from typing import Protocol
 
 from emqa_core.objects import Array
 from emqa_core.storage.location import Location
-from emqa_core.storage.parts import read_arrays, write_arrays
+from emqa_core.storage.parts import read_arrays, read_words, write_arrays, write_words
 
 
 class Scratch(Protocol):
@@ -20,6 +20,12 @@ class Scratch(Protocol):
     def put(self, name: str, arrays: Mapping[str, Array]) -> None: ...
 
     def get(self, name: str, columns: Sequence[str] | None = None) -> dict[str, Array]: ...
+
+    def put_words(self, name: str, words: Array) -> None:
+        """Leave one array of uint64, of which stretches are read."""
+
+    def get_words(self, stretches: Sequence[tuple[str, int, int]]) -> list[Array]:
+        """Words start:stop of several arrays, from (name, start, stop)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,12 @@ class MemoryScratch:
         group = self.groups[name]
         return dict(group) if columns is None else {column: group[column] for column in columns}
 
+    def put_words(self, name: str, words: Array) -> None:
+        self.groups[name] = {"words": words}
+
+    def get_words(self, stretches: Sequence[tuple[str, int, int]]) -> list[Array]:
+        return [self.groups[name]["words"][start:stop] for name, start, stop in stretches]
+
 
 @dataclass(frozen=True)
 class StoredScratch:
@@ -48,3 +60,9 @@ class StoredScratch:
 
     def get(self, name: str, columns: Sequence[str] | None = None) -> dict[str, Array]:
         return read_arrays(self.location, self.run_id, name, columns)
+
+    def put_words(self, name: str, words: Array) -> None:
+        write_words(self.location, self.run_id, name, words)
+
+    def get_words(self, stretches: Sequence[tuple[str, int, int]]) -> list[Array]:
+        return read_words(self.location, self.run_id, stretches)

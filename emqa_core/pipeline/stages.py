@@ -27,7 +27,7 @@ from emqa_core.pipeline.finalize import (
     combine_counts,
     combine_samples,
     quarantine_table,
-    reduce_tasks,
+    reduce_scores,
 )
 from emqa_core.pipeline.metric_results import (
     MeasuredMetric,
@@ -37,7 +37,7 @@ from emqa_core.pipeline.metric_results import (
     metric_tables,
 )
 from emqa_core.pipeline.metric_rows import SampleState
-from emqa_core.pipeline.partition_tasks import partition_tasks, scratch_of, shards_of
+from emqa_core.pipeline.partition_tasks import partition_tasks, scratch_of
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.reused_memory import reused_memory
@@ -163,11 +163,9 @@ def finalize_tables(
     for model in plan.pending:
         states, run = evaluated.states[model], plan.runs[model]
         counts = combine_counts(states)
-        tasks = reduce_tasks(
-            plan, counts, evaluated.scratch[model], plan.n_partitions, shards_of(plan, executor)
-        )
+        reduced = reduce_scores(plan, counts, states, evaluated.scratch[model], executor)
         n_frames = sum(state.n_frames for state in states)
-        classes = class_tables(plan, counts, tasks, executor, n_frames)
+        classes = class_tables(plan, counts, reduced, n_frames)
         tables = {
             **classes.tables,
             **metric_tables(counted.measured[model], counted.samples[model], plan.classes, plan.config),

@@ -23,6 +23,8 @@ U64 = np.uint64
 N_BUCKETS = 64
 _BUCKET_SHIFT = 50
 _FIRST_BUCKET = 0x1003  # of the key of 1.0
+# Where all buckets but the first begin.
+_BUCKET_KEYS = (_FIRST_BUCKET + np.arange(1, N_BUCKETS, dtype=np.uint64)) << U64(_BUCKET_SHIFT)
 
 
 @njit(types.uint64(types.uint64), cache=True, inline="always")
@@ -180,28 +182,22 @@ class ScoreRuns:
         code[is_matched] = self.matched.class_code[self.word[is_matched] >> U64(1)]
         return code
 
-    def select(self, codes: Sequence[int], n_classes: int) -> ScoreRuns:
-        """The rows of some classes, which are numbered from 0 in the order given."""
-        renumbered = np.full(n_classes, -1, np.int64)
-        renumbered[list(codes)] = np.arange(len(codes))
-        code = renumbered[self.class_code()]
-        kept = code >= 0
-        word, code = self.word[kept], code[kept].astype(np.uint64)
-        is_matched = word & U64(1) == 1
-        matches = np.flatnonzero(renumbered[self.matched.class_code] >= 0)
-        number = np.searchsorted(matches, word >> U64(1)).astype(np.uint64)
-        matched_word = self.matched.word[matches]
-        low = U64(0xFFFFFFFF)
-        return ScoreRuns(
-            np.concatenate([[0], np.cumsum(kept)])[self.bucket_start],
-            self.key[kept],
-            np.where(is_matched, (number << U64(1)) | U64(1), (code << U64(32)) | (word & low)),
-            Matched(
-                (renumbered[self.matched.class_code[matches]].astype(np.uint64) << U64(32))
-                | (matched_word & low),
-                self.matched.bits[matches],
-            ),
+    @classmethod
+    def of_sorted(cls, key: Array, word: Array, matched: Matched) -> ScoreRuns:
+        """Runs of rows that stand in score order already."""
+        start = np.searchsorted(key, _BUCKET_KEYS)
+        return cls(np.concatenate([[0], start, [len(key)]]), key, word, matched)
+
+    def rows(self, first: int, stop: int) -> ScoreRuns:
+        """The rows first:stop of runs whose matches are numbered as they come."""
+        word = self.word[first:stop]
+        first_match = int(np.count_nonzero(self.word[:first] & U64(1)))
+        stop_match = first_match + int(np.count_nonzero(word & U64(1)))
+        matched = Matched(
+            self.matched.word[first_match:stop_match], self.matched.bits[first_match:stop_match]
         )
+        numbered = word - (word & U64(1)) * U64(first_match << 1)
+        return ScoreRuns.of_sorted(self.key[first:stop], numbered, matched)
 
     @staticmethod
     def empty(n_ranges: int) -> ScoreRuns:

@@ -182,6 +182,26 @@ def read_arrays(
         return arrays
 
 
+def write_words(location: Location, run_id: str, name: str, words: np.ndarray) -> None:
+    """Leave one array of uint64 for a later stage, of which stretches can be read."""
+    _words_file(location, run_id, name).write_bytes(words.astype("<u8", copy=False).view(np.uint8).data)
+
+
+def read_words(
+    location: Location, run_id: str, stretches: Sequence[tuple[str, int, int]]
+) -> list[np.ndarray]:
+    """Words start:stop of arrays, from (name, start, stop): one request each, several at a time."""
+    files = [_words_file(location, run_id, name) for name, _, _ in stretches]
+    with explain_errors(files[0] if files else location):
+        found = location.filesystem().cat_ranges(
+            [file.path for file in files],
+            [8 * start for _, start, _ in stretches],
+            [8 * stop for _, _, stop in stretches],
+            on_error="raise",
+        )
+    return [np.frombuffer(data, "<u8") for data in found]
+
+
 def work_location(location: Location, run_id: str) -> Location:
     """The folder of a run's scratch arrays."""
     return location.child(*_WORK, _plain(run_id))
@@ -200,6 +220,10 @@ def remove_work(location: Location, run_id: str) -> None:
 def _work_file(location: Location, run_id: str, name: str) -> Location:
     steps = [_plain(step) for step in name.split("/")]
     return work_location(location, run_id).child(*steps[:-1], f"{steps[-1]}.zip")
+
+
+def _words_file(location: Location, run_id: str, name: str) -> Location:
+    return work_location(location, run_id).child(f"{_plain(name)}.words")
 
 
 def _plain(name: str) -> str:
