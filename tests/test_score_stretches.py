@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqa_core import evaluate
+from emqa_core.analysis.best_f1 import check_products
 from emqa_core.analysis.cut_tie import CutTie
 from emqa_core.errors import PlanError
 from emqa_core.pipeline.class_curves import Reduced, ScoreReduce, WholeTask, reduce_whole, write_runs
@@ -175,6 +176,12 @@ def test_a_tie_that_is_too_long_to_count_is_refused() -> None:
     cut = CutTie(np.uint64(0x400FFFFFFFFFFFFF), np.array([[1 << 32]]))
     with pytest.raises(PlanError, match=r"the score 1\.0 .* less than 2\*\*32"):
         cut.check(10)
+
+
+def test_more_rows_than_f1_is_compared_with_are_refused() -> None:
+    check_products(8 * 10**9, 10**9)
+    with pytest.raises(PlanError, match=r"10,000,000,000 predictions .* below 2\*\*63"):
+        check_products(10**10, 10**9)
 
 
 def test_stretches_in_an_object_store(s3: S3Store) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from emqa_core.errors import PlanError
 from emqa_core.kernel_types import READ_U32, READ_U64
 from emqa_core.objects import Array
 
@@ -97,3 +98,13 @@ def scan_f1(right, not_false, through_tie, n_counted, n_labels, state):  # type:
 def is_higher_f1(n_true: Array, kept: Array, other_true: Array, other_kept: Array, n_labels: Array) -> Array:
     """Whether F1 = 2 TP / (rows kept + labels) is above another one; int64 arrays, compared exactly."""
     return np.asarray(n_true * (other_kept + n_labels) > other_true * (kept + n_labels))
+
+
+def check_products(n_rows: int, n_labels: int) -> None:
+    """PlanError for more rows and labels than `is_higher_f1` and `scan_f1` compare in eight bytes."""
+    if n_labels * (n_rows + n_labels) >= 1 << 63:
+        raise PlanError(
+            f"{n_rows:,} predictions and {n_labels:,} labels are too many for one exact comparison of F1",
+            expected="labels x (predictions + labels) below 2**63",
+            next_step="evaluate parts of the data set as runs of their own",
+        )

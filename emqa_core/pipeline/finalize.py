@@ -10,6 +10,7 @@ from operator import add
 import numpy as np
 import pyarrow as pa
 
+from emqa_core.analysis.best_f1 import check_products
 from emqa_core.analysis.class_performance import (
     ClassPerformance,
     class_cooccurrence_table,
@@ -50,6 +51,7 @@ def reduce_scores(
     if not indexes:
         return executor.map(reduce_whole, [WholeTask(reduce, len(states))])[0]
     n_rows = sum(index.n_rows for index in indexes)
+    check_products(n_rows, int(counts.n_positive.sum(axis=0).max(initial=0)))
     stretches = cut_scores(
         indexes, n_stretches(n_rows, config.cluster.reduce_predictions, executor.n_workers)
     )
