@@ -269,8 +269,8 @@ class ClassCurves:
             rest = area[..., 1] & (_UNIT - 1)
             all_point = np.where(has_labels, (whole + rest / _UNIT) / _UNIT / positives, np.nan)
         return cls(
-            np.ascontiguousarray(precision[..., :_N_POINTS]),
-            np.ascontiguousarray(score[..., :_N_POINTS]),
+            precision[..., :_N_POINTS],
+            score[..., :_N_POINTS],
             last.n_true,
             last.n_false,
             voc07,

@@ -76,16 +76,27 @@ class GroupSteps:
         _note_steps(bucket.word, self._end, self.step)
 
 
+@njit(inline="always")
+def _needed(points, n_labels, needed):  # type: ignore[no-untyped-def]
+    """How many true positives of n_labels reach each recall point (R,)."""
+    reached = 0
+    for point in range(points.shape[0]):
+        reached = max(reached, np.int64(points[point] * n_labels) - 2)  # too low at most
+        while reached / n_labels < points[point]:
+            reached += 1
+        needed[point] = reached
+
+
 @njit(
     types.Tuple((types.int64[:, :, ::1], types.float64[:, :, ::1]))(
         READ_U8, READ_I64, READ_U64_2D, READ_U64_2D, READ_I64, types.int64, READ_I64_2D, READ_F64,
-        READ_I64_2D, READ_I64_3D, READ_I64_3D, READ_F64_3D, types.boolean,
+        READ_I64_2D, READ_I64_3D, READ_I64_3D, READ_F64_3D, types.boolean, types.boolean,
     ),
     cache=True,
 )  # fmt: skip
 def _leave_one_out(  # type: ignore[no-untyped-def]
     steps, step_start, right_bits, not_false_bits, match_start, n_thresholds, positive_group, points,
-    first_rows, first_right, first_not_false, peak_after, is_first,
+    first_rows, first_right, first_not_false, peak_after, is_first, only_peak,
 ):  # fmt: skip
     n_classes, n_groups = positive_group.shape
     n_points = points.shape[0]
@@ -94,64 +105,96 @@ def _leave_one_out(  # type: ignore[no-untyped-def]
     most = 1
     for code in range(n_classes):
         most = max(most, match_start[code + 1] - match_start[code])
-    before = np.empty((most, n_groups), np.int64)
-    precision = np.empty((most, n_groups))
+    # Counts are whole numbers in float64, exact below 2**53, so that groups are worked on side by side.
+    before = np.empty((most, n_groups))
+    all_before = np.empty(most)
+    precision = np.empty((1 if only_peak else most, n_groups))
     group_of = np.empty(most, np.int64)
     group_of_true = np.empty(most, np.int64)
+    inside = np.empty(n_groups)
+    true_group = np.empty(n_groups)
+    not_false = np.empty(n_groups)  # rows inside that are true positives or ignored
+    needed = np.empty((n_groups, n_points), np.int64)
+    left = np.empty(n_groups, np.int64)
+    unread = np.empty(n_groups, np.int64)
+    lowest = np.empty(n_groups, np.int64)  # true positives below which the next recall point is not reached
     for code in range(n_classes):
         positives = positive_group[code].sum() - positive_group[code]
-        inside = first_rows[code].copy()
+        if not only_peak:
+            for g in range(n_groups):
+                if positives[g] > 0:
+                    _needed(points, positives[g], needed[g])
+        all_inside = 0.0
+        for g in range(n_groups):
+            inside[g] = first_rows[code, g]
+            all_inside += inside[g]
         first = match_start[code]
         n_matches = 0
         for index in range(step_start[code], step_start[code + 1]):
             step = steps[index]
             if step & np.uint8(_MATCHED):
                 before[n_matches] = inside
+                all_before[n_matches] = all_inside
                 group_of[n_matches] = step & np.uint8(0x3F)
                 n_matches += 1
-            inside[step & np.uint8(0x3F)] += (step & np.uint8(_INSIDE)) != 0
+            if step & np.uint8(_INSIDE):
+                inside[step & np.uint8(0x3F)] += 1.0
+                all_inside += 1.0
         for t in range(n_thresholds):
             bit = U64(1) << U64(t)
             n_here = 0  # true positives in the stretch, all of those so far in n_true
-            true_group = first_right[code, t].copy()
-            n_true = true_group.sum()
-            not_false = first_not_false[code, t].copy()  # rows inside that are true positives or ignored
+            n_true = 0.0
+            n_not_false = 0.0
+            for g in range(n_groups):
+                true_group[g] = first_right[code, t, g]
+                not_false[g] = first_not_false[code, t, g]
+                n_true += true_group[g]
+                n_not_false += not_false[g]
+            envelope = peak[code, t]
+            envelope[:] = peak_after[code, t]
             for index in range(n_matches):
                 own = group_of[index]
                 if right_bits[first + index, 0] & bit:
-                    true_group[own] += 1
+                    true_group[own] += 1.0
+                    n_true += 1.0
+                    n_false = all_before[index] - n_not_false
+                    row = before[index]
+                    place = precision[0 if only_peak else n_here]
+                    for g in range(n_groups):
+                        right = n_true - true_group[g]
+                        wrong = n_false - (row[g] - not_false[g])
+                        place[g] = right / (wrong + right + _EPSILON)
+                    if only_peak:
+                        for g in range(n_groups):
+                            envelope[g] = max(envelope[g], place[g])
                     group_of_true[n_here] = own
-                    n_false = 0
-                    for g in range(n_groups):
-                        n_false += before[index, g] - not_false[g]
-                    for g in range(n_groups):
-                        right = n_true + 1 - true_group[g]
-                        wrong = n_false - (before[index, g] - not_false[g])
-                        precision[n_here, g] = right / (wrong + right + _EPSILON)
-                    n_true += 1
                     n_here += 1
-                not_false[own] += (not_false_bits[first + index, 0] & bit) != U64(0)
-            left = n_true - true_group
-            envelope = peak_after[code, t].copy()
-            unread = np.zeros(n_groups, np.int64)
+                if not_false_bits[first + index, 0] & bit:
+                    not_false[own] += 1.0
+                    n_not_false += 1.0
+            if only_peak:
+                continue
             for g in range(n_groups):
+                left[g] = np.int64(n_true - true_group[g])
+                unread[g] = 0
                 if positives[g] > 0:
-                    while unread[g] < n_points and points[unread[g]] <= left[g] / positives[g]:
+                    while unread[g] < n_points and needed[g, unread[g]] <= left[g]:
                         unread[g] += 1
+                lowest[g] = needed[g, unread[g] - 1] if unread[g] > 0 else -1
             for index in range(n_here - 1, -1, -1):
                 own = group_of_true[index]
                 for g in range(n_groups):
-                    if precision[index, g] > envelope[g]:
-                        envelope[g] = precision[index, g]
-                    if g == own or positives[g] == 0:
-                        continue
+                    envelope[g] = max(envelope[g], precision[index, g])
+                left[own] += 1
+                for g in range(n_groups):
                     left[g] -= 1
-                    while unread[g] > 0 and points[unread[g] - 1] > left[g] / positives[g]:
-                        total[code, t, g] += np.int64(envelope[g] * _UNIT)
-                        unread[g] -= 1
-            for g in range(n_groups):
-                peak[code, t, g] = envelope[g]
-                if is_first:
+                    if left[g] < lowest[g]:
+                        while unread[g] > 0 and needed[g, unread[g] - 1] > left[g]:
+                            total[code, t, g] += np.int64(envelope[g] * _UNIT)
+                            unread[g] -= 1
+                        lowest[g] = needed[g, unread[g] - 1] if unread[g] > 0 else -1
+            if is_first:
+                for g in range(n_groups):
                     total[code, t, g] += np.int64(envelope[g] * _UNIT) * unread[g]
     return total, peak
 
@@ -178,11 +221,13 @@ class ReplicateStretch:
         peak_after: Array | None = None,
         *,
         is_first: bool = True,
+        only_peak: bool = False,
     ) -> ReplicateStretch:
         """The stretch that `steps` and `ranked` hold.
 
         positive_group (K, G) int64: labels that count, per group; G at most 64. before: counts of all rows
-        before the stretch, peak_after: `peak` of the next one; None where there are none.
+        before the stretch, peak_after: `peak` of the next one; None where there are none. only_peak: leave
+        the totals 0.
         """
         positive_group = np.ascontiguousarray(positive_group, np.int64)
         n_classes, n_groups = positive_group.shape
@@ -194,7 +239,7 @@ class ReplicateStretch:
             *_leave_one_out(
                 steps.step, steps.class_start, ranked.right, ranked.not_false, ranked.class_start,
                 n_thresholds, positive_group, RECALL_POINTS, before.group_rows, before.group_right,
-                before.group_not_false, peak_after, is_first,
+                before.group_not_false, peak_after, is_first, only_peak,
             )
         )  # fmt: skip
 

@@ -153,6 +153,7 @@ def _replicates(
         before,
         None if after is None else after.replicate,
         is_first=task.index == 0,
+        only_peak=after is None,
     )
 
 
