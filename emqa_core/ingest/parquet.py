@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from pyarrow import parquet as pq
 from emqa_core.errors import InputError
 from emqa_core.ingest.arrow_columns import canonical_table, check_types
 from emqa_core.ingest.class_columns import ClassPairs, classes_of
-from emqa_core.ingest.columns import BOX, BOX_COLUMNS, Kind, canonical_names
+from emqa_core.ingest.columns import BOX, BOX_COLUMNS, Kind, canonical_names, content_of
 from emqa_core.ingest.files import BLOCK_BYTES, ContentDigest, Files, combined_digest, list_files, open_source
 
 CLASSES_KEY = b"emqa.classes"
@@ -95,6 +95,18 @@ class ParquetSource:
             for first, second in pairwise(filled)
         )
 
+    def only(self, row_groups: Sequence[int]) -> ParquetSource:
+        """The source as if it had no other row groups: what a worker needs, however many there are in all."""
+        kept = [self.row_groups[index] for index in row_groups]
+        files = sorted({group.file for group in kept}) or [0]
+        place = {number: index for index, number in enumerate(files)}
+        return replace(
+            self,
+            urls=tuple(self.urls[number] for number in files),
+            row_groups=tuple(replace(group, file=place[group.file]) for group in kept),
+            classes=None,
+        )
+
     @cached_property
     def names(self) -> dict[str, str]:
         """Name in the files -> canonical or further name."""
@@ -157,7 +169,30 @@ class ParquetSource:
         if self.classes is not None:
             return self.classes
         names = [name for name in ("class_id", "class_name") if name in self.schema.names]
-        return classes_of(self.read(columns=names))
+        return classes_of(self.distinct(names))
+
+    def distinct(self, columns: Sequence[str]) -> pa.Table:
+        """The values of some columns that occur together, each once, as they first occur."""
+        groups = range(len(self.row_groups))
+        pieces = [[index] for index in groups] if self.reads_alike(columns) else [groups]
+        found = self.schema.empty_table().select(list(columns))
+        for piece in pieces:
+            here = self.read(piece, columns).select(list(columns))
+            found = pa.concat_tables([found.cast(here.schema), here]).group_by(list(columns)).aggregate([])
+        return found
+
+    def reads_alike(self, columns: Sequence[str]) -> bool:
+        """Whether some columns read the same row group by row group: none is judged by all of its values."""
+        for name, canonical in self._names_of(columns).items():
+            type_ = self.file_schema.field(name).type
+            type_ = type_.value_type if pa.types.is_dictionary(type_) else type_
+            content = content_of(self.kind, canonical) if canonical in columns else None
+            is_whole = pa.types.is_integer(type_) and type_ != pa.uint64()
+            is_text = pa.types.is_string(type_) or pa.types.is_large_string(type_)
+            fits = {"id": is_whole or is_text, "whole": is_whole, "text": not pa.types.is_floating(type_)}
+            if content in fits and not fits[content]:
+                return False
+        return True
 
 
 def _parquet_file(file: object, url: str) -> pq.ParquetFile:

@@ -44,12 +44,11 @@ def check_rows(plan: Plan, progress: Progress) -> CheckedRows:
     progress.start("check", len(sources) * plan.n_partitions)
     for key, name, rows, validate in sources:
         bad, unlisted = [plan.inputs.quarantine[key]], 0
-        for index in range(plan.n_partitions):
-            first, last = int(plan.bounds[index]), int(plan.bounds[index + 1])
-            piece = rows.cut(first, last)
+        for stretch in plan.stretches:
+            piece = rows.cut(stretch)
             table = piece.read()
             if not piece.is_checked:
-                frame_ids = combined(plan.inputs.frames["frame_id"].slice(first, last - first))
+                frame_ids = combined(plan.inputs.frames.cut(stretch).read()["frame_id"])
                 table, found = validate(table, frame_ids)
                 bad.append(found)
             unlisted += int(np.count_nonzero(class_codes(table, plan.inputs.listed) < 0))

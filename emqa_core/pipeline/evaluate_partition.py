@@ -59,7 +59,7 @@ class PartitionTask:
     listed: ClassList
     classes: ClassList
     metrics: Mapping[str, ChosenMetrics]
-    frames: pa.Table
+    frames: RowSlice
     labels: RowSlice
     predictions: Mapping[str, RowSlice]
     runs: Mapping[str, RunIdentity]
@@ -94,8 +94,9 @@ class PartitionState:
 def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
     """Evaluate every model on one partition and write its part of the fact tables."""
     started = time.process_time()
-    frames = frames_of(task.frames, task.config.resampling_unit)
-    frame_ids = combined(task.frames["frame_id"])
+    frame_rows = task.frames.read()
+    frames = frames_of(frame_rows, task.config.resampling_unit)
+    frame_ids = combined(frame_rows["frame_id"])
     group = keys.group_of(frames.unit_hash, N_GROUPS)
     label_side = PartitionSide.read("label", task.labels, frame_ids, task.class_choice)
     labels = label_side.labels(frames, is_measured=any(len(chosen) for chosen in task.metrics.values()))
@@ -109,7 +110,9 @@ def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
         if wanted not in measured:
             measured[wanted] = compute_label_metrics(chosen, frames, labels, label_side.rows.table)
         label_columns = measured[wanted]
-        state = _evaluate_model(task, model, frames, group, frame_ids, label_side, labels, label_columns)
+        state = _evaluate_model(
+            task, model, frame_rows, frames, group, frame_ids, label_side, labels, label_columns
+        )
         cpu_s = time.process_time() - started + shared_s / len(task.predictions)
         states[model] = replace(state, cpu_s=cpu_s)
     return states
@@ -118,6 +121,7 @@ def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
 def _evaluate_model(
     task: PartitionTask,
     model: str,
+    frame_rows: pa.Table,
     frames: Frames,
     group: Array,
     frame_ids: pa.Array,
@@ -130,7 +134,7 @@ def _evaluate_model(
     side = PartitionSide.read("prediction", task.predictions[model], frame_ids, task.class_choice)
     predictions = side.predictions(frames, is_measured=len(chosen) > 0)
     prediction_columns = compute_prediction_metrics(chosen, frames, predictions, side.rows.table)
-    frame_columns = compute_frame_metrics(chosen, frames, labels, predictions, task.frames)
+    frame_columns = compute_frame_metrics(chosen, frames, labels, predictions, frame_rows)
     side = side.as_stored()
     matches = _MATCH[config.matching](labels, predictions, n_classes, options)
     predictions = predictions.without_boxes()
@@ -142,15 +146,15 @@ def _evaluate_model(
     # Made when it is their turn: what one was written from serves the next.
     tables: dict[str, Callable[[], pa.Table]] = {
         "prediction": lambda: prediction_table(
-            side.rows, task.frames, task.classes, matches, outcomes, prediction_ids, label_ids,
+            side.rows, frame_rows, task.classes, matches, outcomes, prediction_ids, label_ids,
             _arrow_columns(prediction_columns), options,
         ),
         "label": lambda: label_table(
-            label_side.as_stored().rows, task.frames, task.classes, matches, label_outcomes, labels.area,
+            label_side.as_stored().rows, frame_rows, task.classes, matches, label_outcomes, labels.area,
             label_ids, prediction_ids, _arrow_columns(label_columns), options,
         ),
         "frame": lambda: frame_table(
-            task.frames, outcomes, label_outcomes, _arrow_columns(frame_columns), options.chosen
+            frame_rows, outcomes, label_outcomes, _arrow_columns(frame_columns), options.chosen
         ),
     }  # fmt: skip
     run = task.runs[model]

@@ -6,8 +6,10 @@ for the workers to read. Everything else (JSON, CSV, data frames, unclustered Pa
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +18,25 @@ import pyarrow.compute as pc
 from emqa_core.combined import combined
 from emqa_core.ingest.parquet import ParquetSource, RowGroup
 from emqa_core.objects import Array
+from emqa_core.pipeline.partitioning import RowDensity
 from emqa_core.pipeline.rows import evaluation_order, frame_of_rows
+
+if TYPE_CHECKING:
+    from emqa_core.pipeline.frame_rows import FrameRows
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive frames: the positions first:last in frame order.
+
+    first_id, end_id: where ids ascend, the frames with first_id <= id < end_id; None at the outer ends,
+    which also take the ids below and above every known frame, and where ids are in no order.
+    """
+
+    first: int
+    last: int
+    first_id: int | str | None
+    end_id: int | str | None
 
 
 class RowSlice(Protocol):
@@ -46,29 +66,21 @@ class HeldSlice:
 
 @dataclass(frozen=True)
 class ParquetSlice:
-    """Row groups of a Parquet source, and the ids of the frames wanted from them.
-
-    The wanted ids are first_id <= id < end_id; None: no bound.
-    """
+    """Row groups, and the ids of the frames wanted from them: first_id <= id < end_id; None: no bound."""
 
     source: ParquetSource
-    row_groups: tuple[int, ...]
     first_id: int | str | None
     end_id: int | str | None
     is_checked: bool = False
 
     def read(self) -> pa.Table:
-        table = self.source.read(self.row_groups)
+        table = self.source.read()
         if self.first_id is None and self.end_id is None:
             return table
         ids = combined(table["frame_id"])
         if (stretch := _stretch(ids, self.first_id, self.end_id)) is not None:
             return table.slice(stretch.start, stretch.stop - stretch.start)
-        wanted = pa.array(np.ones(len(ids), bool))
-        if self.first_id is not None:
-            wanted = pc.and_(wanted, pc.greater_equal(ids, pa.scalar(self.first_id, ids.type)))
-        if self.end_id is not None:
-            wanted = pc.and_(wanted, pc.less(ids, pa.scalar(self.end_id, ids.type)))
+        wanted = _between(ids, self.first_id, self.end_id)
         if ids.null_count:
             wanted = pc.if_else(ids.is_valid(), wanted, pa.array(self._takes_nulls()))
         positions = np.flatnonzero(wanted.to_numpy(zero_copy_only=False))
@@ -78,7 +90,7 @@ class ParquetSlice:
 
     def _takes_nulls(self) -> Array:
         """Which rows of the row groups are wanted even without an id: those of groups that begin here."""
-        groups = [self.source.row_groups[index] for index in self.row_groups]
+        groups = self.source.row_groups
         begins = [
             (self.first_id is None or group.frame_min >= self.first_id)  # type: ignore[operator]
             and (self.end_id is None or group.frame_min < self.end_id)  # type: ignore[operator]
@@ -102,24 +114,40 @@ def _stretch(ids: pa.Array, first_id: int | str | None, end_id: int | str | None
 class ScanSlice:
     """The rows of some frames of an unclustered source, found by reading all of it.
 
-    known: every frame's id for the one slice that also takes the rows of unknown frames, else None.
+    frame_ids: of all frames, where they are in no order; the first slice then takes rows of unknown ones.
     """
 
     source: ParquetSource
-    wanted: pa.Array
-    known: pa.Array | None
+    stretch: Stretch
+    frame_ids: pa.Array | None
     is_checked: bool = False
 
     def read(self) -> pa.Table:
-        tables = []
-        for index in range(len(self.source.row_groups)):
-            table = self.source.read([index])
-            ids = combined(table["frame_id"])
-            keep = pc.is_in(ids.cast(self.wanted.type), value_set=self.wanted)
-            if self.known is not None:
-                keep = pc.or_(keep, pc.invert(pc.is_in(ids.cast(self.known.type), value_set=self.known)))
-            tables.append(table.filter(keep))
+        tables = [self._wanted_of(self.source.read([index])) for index in range(len(self.source.row_groups))]
         return pa.concat_tables([self.source.schema.empty_table(), *tables], promote_options="permissive")
+
+    def _wanted_of(self, table: pa.Table) -> pa.Table:
+        ids, known = combined(table["frame_id"]), self.frame_ids
+        if known is None:
+            wanted = _between(ids, self.stretch.first_id, self.stretch.end_id)
+            return table.filter(pc.fill_null(wanted, self.stretch.first == 0))
+        ids = ids.cast(known.type)
+        wanted = pc.is_in(
+            ids, value_set=known.slice(self.stretch.first, self.stretch.last - self.stretch.first)
+        )
+        if self.stretch.first == 0:
+            wanted = pc.or_(wanted, pc.invert(pc.is_in(ids, value_set=known)))
+        return table.filter(wanted)
+
+
+def _between(ids: pa.Array, first_id: int | str | None, end_id: int | str | None) -> pa.Array:
+    """Whether first_id <= id < end_id, null for an id that is null."""
+    wanted = pc.if_else(ids.is_valid(), pa.scalar(True), pa.scalar(None, pa.bool_()))
+    if first_id is not None:
+        wanted = pc.and_(wanted, pc.greater_equal(ids, pa.scalar(first_id, ids.type)))
+    if end_id is not None:
+        wanted = pc.and_(wanted, pc.less(ids, pa.scalar(end_id, ids.type)))
+    return wanted
 
 
 class RowSource(Protocol):
@@ -128,11 +156,11 @@ class RowSource(Protocol):
     @property
     def n_rows(self) -> int: ...
 
-    def rows_per_frame(self) -> Array:
-        """Rows of each frame, (F,) float64; an estimate where rows were not read."""
+    def density(self) -> RowDensity:
+        """Where in the frames the rows lie; an estimate where they were not read."""
 
-    def cut(self, first: int, last: int) -> RowSlice:
-        """The rows of the frames first:last."""
+    def cut(self, stretch: Stretch) -> RowSlice:
+        """The rows of some frames."""
 
     def column_types(self) -> pa.Schema: ...
 
@@ -141,31 +169,38 @@ class RowSource(Protocol):
 class HeldRows:
     """Rows in memory as they came; each cut is put in evaluation order by itself.
 
-    order (n,) int64: the rows in evaluation order, None where they stand so. frame_start (F + 1,) int64.
+    order (n,) int64: the rows in evaluation order, None where they stand so. frame (k,) int64: positions of
+    frames, ascending; row_start (k + 1,) int64: where the rows of each begin in that order.
     """
 
     table: pa.Table
     order: Array | None
-    frame_start: Array
+    frame: Array
+    row_start: Array
 
     @classmethod
-    def of(cls, table: pa.Table, frame_ids: pa.Array) -> HeldRows:
-        """From checked rows, every one of a known frame."""
-        frame = frame_of_rows(combined(table["frame_id"]), frame_ids)
-        return cls(table, *evaluation_order(table, frame, len(frame_ids)))
+    def of(cls, table: pa.Table, frame_ids: pa.Array, frame: Array) -> HeldRows:
+        """From checked rows, every one of a frame in frame_ids; frame (k,) int64: the positions of these."""
+        place = frame_of_rows(combined(table["frame_id"]), frame_ids)
+        order, row_start = evaluation_order(table, place, len(frame_ids))
+        return cls(table, order, frame, row_start)
 
     @property
     def n_rows(self) -> int:
         return self.table.num_rows
 
-    def rows_per_frame(self) -> Array:
-        return np.diff(self.frame_start).astype(np.float64)
+    def density(self) -> RowDensity:
+        ends = np.unique(np.concatenate([self.frame, self.frame + 1]))
+        return RowDensity(ends, self._rows_before(ends).astype(np.float64))
 
-    def cut(self, first: int, last: int) -> RowSlice:
-        rows = slice(int(self.frame_start[first]), int(self.frame_start[last]))
+    def _rows_before(self, frames: Array) -> Array:
+        return self.row_start[np.searchsorted(self.frame, frames, side="left")]
+
+    def cut(self, stretch: Stretch) -> RowSlice:
+        first, last = self._rows_before(np.array([stretch.first, stretch.last])).tolist()
         if self.order is None:
-            return HeldSlice(self.table.slice(rows.start, rows.stop - rows.start))
-        return HeldSlice(self.table, self.order[rows])
+            return HeldSlice(self.table.slice(first, last - first))
+        return HeldSlice(self.table, self.order[first:last])
 
     def column_types(self) -> pa.Schema:
         return self.table.schema
@@ -173,24 +208,26 @@ class HeldRows:
 
 @dataclass(frozen=True)
 class UnclusteredRows:
-    """Row groups on storage in any order: the cluster shuffles them into partitions before they are cut."""
+    """Row groups on storage in any order: the cluster shuffles them into partitions before they are cut.
+
+    frame_ids: of all frames in frame order; None where they ascend, so that a stretch of ids will do.
+    """
 
     source: ParquetSource
-    frame_ids: pa.Array
+    frame_ids: pa.Array | None
+    n_frames: int
 
     @property
     def n_rows(self) -> int:
         return self.source.n_rows
 
-    def rows_per_frame(self) -> Array:
+    def density(self) -> RowDensity:
         """As if every frame had as many."""
-        n_frames = len(self.frame_ids)
-        return np.full(n_frames, self.n_rows / max(n_frames, 1))
+        return RowDensity(np.array([0, self.n_frames]), np.array([0.0, self.n_rows]))
 
-    def cut(self, first: int, last: int) -> RowSlice:
+    def cut(self, stretch: Stretch) -> RowSlice:
         """Every row group, for a dry run; an evaluation takes the shuffled rows instead."""
-        wanted = self.frame_ids.slice(first, last - first)
-        return ScanSlice(self.source, wanted, self.frame_ids if first == 0 else None)
+        return ScanSlice(self.source, stretch, self.frame_ids)
 
     def column_types(self) -> pa.Schema:
         return self.source.schema
@@ -198,55 +235,62 @@ class UnclusteredRows:
 
 @dataclass(frozen=True)
 class ParquetRows:
-    """Row groups on storage, ascending by frame_id; frame_ids (F,) ascending too."""
+    """Row groups on storage, ascending by frame_id as the frames do.
+
+    first, last (g,) int64: positions of the first and last frame of each row group that has rows.
+    """
 
     source: ParquetSource
-    frame_ids: pa.Array
+    first: Array
+    last: Array
+    n_frames: int
+
+    @classmethod
+    def of(cls, source: ParquetSource, frames: FrameRows) -> ParquetRows:
+        """frames: ascending by id."""
+        filled = [group for group in source.row_groups if group.n_rows]
+        first, _ = frames.search([group.frame_min for group in filled])
+        below, is_there = frames.search([group.frame_max for group in filled])
+        return cls(source, first, np.maximum(below + is_there - 1, first), frames.n_frames)
 
     @property
     def n_rows(self) -> int:
         return self.source.n_rows
 
-    @property
+    def row_group_ends(self) -> Array:
+        """Position after the last frame of each row group, (g,) int64."""
+        return np.unique(self.last + 1)
+
+    def density(self) -> RowDensity:
+        """A row group's rows spread evenly over its frames."""
+        n_rows = np.array([group.n_rows for group in self._filled], np.float64)
+        known = self.first < self.n_frames
+        first, n_rows = self.first[known], n_rows[known]
+        end = np.minimum(self.last[known], self.n_frames - 1) + 1
+        per_frame = n_rows / np.maximum(end - first, 1)
+        position = np.unique(np.concatenate([[0, self.n_frames], first, end]))
+        steps = np.zeros(len(position))
+        np.add.at(steps, np.searchsorted(position, first), per_frame)
+        np.add.at(steps, np.searchsorted(position, end), -per_frame)
+        rows = np.cumsum(np.maximum(np.cumsum(steps)[:-1], 0) * np.diff(position))
+        return RowDensity(position, np.append(0.0, rows))
+
+    @cached_property
     def _filled(self) -> list[RowGroup]:
         return [group for group in self.source.row_groups if group.n_rows]
 
-    def row_group_ends(self) -> Array:
-        """Position after the last frame of each row group, (g,) int64."""
-        return np.unique(self._frames_of_groups()[1] + 1)
-
-    def _frames_of_groups(self) -> tuple[Array, Array]:
-        """First and last frame of each row group, (g,) int64 each."""
+    @cached_property
+    def _bounds(self) -> tuple[list[int], list[Any], list[Any]]:
+        """Index, lowest and highest id of each row group that has rows, ascending."""
+        indices = [index for index, group in enumerate(self.source.row_groups) if group.n_rows]
         groups = self._filled
-        bounds = [group.frame_min for group in groups], [group.frame_max for group in groups]
-        ids = self.frame_ids.to_numpy(zero_copy_only=False)
-        first = np.searchsorted(ids, np.array(bounds[0], ids.dtype), side="left")
-        last = np.searchsorted(ids, np.array(bounds[1], ids.dtype), side="right") - 1
-        return first, np.maximum(last, first)
+        return indices, [group.frame_min for group in groups], [group.frame_max for group in groups]
 
-    def rows_per_frame(self) -> Array:
-        """A row group's rows spread evenly over its frames."""
-        n_frames = len(self.frame_ids)
-        per_frame = np.zeros(n_frames + 1)
-        for group, first, last in zip(self._filled, *self._frames_of_groups(), strict=True):
-            if first < n_frames:
-                end = min(int(last), n_frames - 1) + 1
-                per_frame[first:end] += group.n_rows / max(end - first, 1)
-        return per_frame[:n_frames]
-
-    def cut(self, first: int, last: int) -> RowSlice:
-        """Frames first:last. The first and last cut also take ids below and above every known frame."""
-        n_frames = len(self.frame_ids)
-        first_id = None if first == 0 else self.frame_ids[first].as_py()
-        end_id = None if last == n_frames else self.frame_ids[last].as_py()
-        wanted = [
-            index
-            for index, group in enumerate(self.source.row_groups)
-            if group.n_rows
-            and (first_id is None or group.frame_max >= first_id)
-            and (end_id is None or group.frame_min < end_id)
-        ]
-        return ParquetSlice(self.source, tuple(wanted), first_id, end_id)
+    def cut(self, stretch: Stretch) -> RowSlice:
+        indices, lowest, highest = self._bounds
+        first = 0 if stretch.first_id is None else bisect_left(highest, stretch.first_id)
+        end = len(indices) if stretch.end_id is None else bisect_left(lowest, stretch.end_id)
+        return ParquetSlice(self.source.only(indices[first:end]), stretch.first_id, stretch.end_id)
 
     def column_types(self) -> pa.Schema:
         return self.source.schema

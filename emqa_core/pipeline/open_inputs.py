@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,6 +25,7 @@ from emqa_core.ingest.source import (
     read_labels,
     read_predictions,
 )
+from emqa_core.pipeline.frame_rows import FrameRows, HeldFrames, StoredFrames
 from emqa_core.pipeline.inputs import RowSource
 from emqa_core.pipeline.opened_source import OpenedSource
 from emqa_core.pipeline.reused_memory import reused_memory
@@ -66,15 +66,30 @@ class InputTables:
 
 
 @dataclass(frozen=True)
+class OpenedFrames:
+    """The frames, and what was found on the way to them."""
+
+    rows: FrameRows
+    quarantine: pa.Table
+    n_rows: int
+    digest: str
+    bytes_read: int
+
+    @classmethod
+    def held(cls, read: FrameInput) -> OpenedFrames:
+        return cls(HeldFrames.of(read.frame), read.quarantine, read.n_rows, read.digest, read.bytes_read)
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The inputs of a run.
 
-    frames: the frame table in frame order. labels, predictions: sources of rows. listed: the classes that
+    frames: the good frames in frame order. labels, predictions: sources of rows. listed: the classes that
     the label set lists. quarantine, n_rows, contents: bad rows found so far, rows (bad ones too) and digest
     of the content of each source, by `frame`, `label` and `prediction:MODEL`.
     """
 
-    frames: pa.Table
+    frames: FrameRows
     labels: RowSource
     predictions: Mapping[str, RowSource]
     listed: ClassList
@@ -94,7 +109,7 @@ class Inputs:
     def column_types(self, model: str) -> dict[Level, pa.Schema]:
         """The columns of the tables that a model's run reads."""
         return {
-            "frame": self.frames.schema,
+            "frame": self.frames.column_types(),
             "label": self.labels.column_types(),
             "prediction": self.predictions[model].column_types(),
         }
@@ -112,21 +127,19 @@ def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> 
     labels, label_frames, listed = _open_labels(config, tables, files)
     predictions = _open_predictions(config, tables, files)
     frames = _open_frames(config, tables, files, label_frames, [labels, *predictions.values()])
-    frames = replace(frames, frame=_in_frame_order(frames.frame))
-    frame_ids = combined(frames.frame["frame_id"])
-    _check_resampling_unit(config, frames.frame)
+    _check_resampling_unit(config, frames.rows.column_types().names)
     check_quarantine_share(
         frames.quarantine.num_rows, frames.n_rows, "frames", config.max_quarantine_share, frames.quarantine
     )
-    label_rows = labels.rows(frame_ids, config)
-    prediction_rows = {model: source.rows(frame_ids, config) for model, source in predictions.items()}
+    label_rows = labels.rows(frames.rows, config)
+    prediction_rows = {model: source.rows(frames.rows, config) for model, source in predictions.items()}
     class_pairs = labels.classes() if listed is None else listed  # rows that are held now are not read again
     if config.unlisted_classes == "evaluate":
         for source in predictions.values():
             class_pairs = [*class_pairs, *source.classes()]
     sources = {labels.key: labels, **{source.key: source for source in predictions.values()}}
     return Inputs(
-        frames.frame,
+        frames.rows,
         label_rows,
         prediction_rows,
         ClassList.of(class_pairs),
@@ -204,39 +217,35 @@ def _open_frames(
     files: Files,
     of_labels: FrameInput | None,
     sources: list[OpenedSource],
-) -> FrameInput:
+) -> OpenedFrames:
     """The frame table given, else the one that the labels bring, else the frames that the objects name."""
     if tables.frames is not None:
-        return frames_from_frame(tables.frames, config)
+        return OpenedFrames.held(frames_from_frame(tables.frames, config))
     if config.frames is not None:
-        return read_frames(config.frames, config, files)
+        if _is_parquet(config.frames, files):
+            source = ParquetSource.open(config.frames, "frame", config.columns.frame, files)
+            if (stored := StoredFrames.of(source)) is not None:
+                return OpenedFrames(*stored, source.n_rows, source.digest, source.n_bytes_stored)
+        return OpenedFrames.held(read_frames(config.frames, config, files))
     if of_labels is not None:
-        return of_labels
+        return OpenedFrames.held(of_labels)
     ids = [source.frame_ids() for source in sources]
     types = {str(each.type) for each in ids if len(each)}
     if len(types) > 1:
         ids = [each.cast(pa.string()) for each in ids]
     filled = [each for each in ids if len(each)] or ids[:1]
     named = pc.unique(pa.concat_arrays([combined(each) for each in filled]))
-    return frames_from_frame(pa.table({"frame_id": named.sort()}), config)
-
-
-def _in_frame_order(frames: pa.Table) -> pa.Table:
-    """The frame table by frame_order, on which the order of equal scores rests; ties by frame_id."""
-    order = combined(frames["frame_order"]).to_numpy(zero_copy_only=False)
-    if np.all(order[1:] > order[:-1]):
-        return frames
-    return frames.sort_by([("frame_order", "ascending"), ("frame_id", "ascending")])
+    return OpenedFrames.held(frames_from_frame(pa.table({"frame_id": named.sort()}), config))
 
 
 def _is_parquet(url: str, files: Files) -> bool:
     return format_of(list_files(url, files)[0]) == "parquet"
 
 
-def _check_resampling_unit(config: EvaluationConfig, frames: pa.Table) -> None:
+def _check_resampling_unit(config: EvaluationConfig, columns: list[str]) -> None:
     unit = config.resampling_unit
-    if unit != "frame" and unit not in frames.column_names:
+    if unit != "frame" and unit not in columns:
         raise ConfigError(
             f"resampling_unit {unit!r} is not a column of the frames",
-            expected=f"frame, or one of {', '.join(frames.column_names)}",
+            expected=f"frame, or one of {', '.join(columns)}",
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emqa_core.combined import combined
 from emqa_core.config import EvaluationConfig
 from emqa_core.errors import InputError, PlanError
 from emqa_core.ingest.class_columns import classes_of
@@ -15,6 +15,7 @@ from emqa_core.ingest.columns import Kind
 from emqa_core.ingest.parquet import ParquetSource
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine, empty_quarantine
 from emqa_core.ingest.validate import VALIDATE_OBJECTS
+from emqa_core.pipeline.frame_rows import FrameRows
 from emqa_core.pipeline.inputs import HeldRows, ParquetRows, RowSource, UnclusteredRows
 
 _HELD_FACTOR = 3  # rows as they were read, a partition's share of them in order, and the arrays made from it
@@ -50,31 +51,30 @@ class OpenedSource:
         return list(classes_of(self.table))
 
     def frame_ids(self) -> pa.Array:
-        """Distinct frame ids of the rows."""
+        """Distinct frame ids of the rows, a row group at a time."""
         if self.table is not None:
-            column = self.table["frame_id"]
-        else:
-            assert self.parquet is not None
-            column = self.parquet.read(columns=["frame_id"])["frame_id"]
-        return pc.unique(column).drop_null()
+            return pc.unique(self.table["frame_id"]).drop_null()
+        assert self.parquet is not None
+        return combined(self.parquet.distinct(["frame_id"])["frame_id"]).drop_null()
 
-    def rows(self, frame_ids: pa.Array, config: EvaluationConfig) -> RowSource:
+    def rows(self, frames: FrameRows, config: EvaluationConfig) -> RowSource:
         """The source, cut by frame. Held rows are checked here; those of Parquet when they are read."""
         if self.parquet is not None:
-            if self._stays_on_storage(frame_ids):
-                return ParquetRows(self.parquet, frame_ids)
+            if self._stays_on_storage(frames):
+                return ParquetRows.of(self.parquet, frames)
             if self._is_shuffled(config):
-                return UnclusteredRows(self.parquet, frame_ids)
+                listed = None if frames.ascend else frames.find(pa.chunked_array([], frames.id_type))[0]
+                return UnclusteredRows(self.parquet, listed, frames.n_frames)
             self.table = self.parquet.read()
         assert self.table is not None
-        table, bad = VALIDATE_OBJECTS[self.kind](
-            _with_ids_of(self.table, frame_ids.type, self.name), frame_ids
-        )
+        table = _with_ids_of(self.table, frames.id_type, self.name)
+        known, position = frames.find(table["frame_id"])
+        table, bad = VALIDATE_OBJECTS[self.kind](table, known)
         self.quarantine = combine_quarantine([self.quarantine, bad])
         check_quarantine_share(
             self.quarantine.num_rows, self.n_rows, self.name, config.max_quarantine_share, self.quarantine
         )
-        return HeldRows.of(table, frame_ids)
+        return HeldRows.of(table, known, position)
 
     def _is_shuffled(self, config: EvaluationConfig) -> bool:
         """Whether the cluster brings the rows together.
@@ -94,13 +94,11 @@ class OpenedSource:
             )
         return False
 
-    def _stays_on_storage(self, frame_ids: pa.Array) -> bool:
+    def _stays_on_storage(self, frames: FrameRows) -> bool:
         """Whether partitions are stretches of the row groups: both ascend by frame id."""
         assert self.parquet is not None
-        if not self.parquet.is_clustered or self.parquet.schema.field("frame_id").type != frame_ids.type:
-            return False
-        ids = frame_ids.to_numpy(zero_copy_only=False)
-        return bool(np.all(ids[1:] > ids[:-1]))
+        is_same_type = self.parquet.schema.field("frame_id").type == frames.id_type
+        return self.parquet.is_clustered and is_same_type and frames.ascend
 
 
 def _with_ids_of(table: pa.Table, type_: pa.DataType, name: str) -> pa.Table:

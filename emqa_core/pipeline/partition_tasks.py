@@ -14,7 +14,7 @@ from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
-from emqa_core.pipeline.shuffle import shuffle_rows
+from emqa_core.pipeline.shuffle import frame_homes, shuffle_rows
 from emqa_core.pipeline.staging import stage
 
 # Scratch of a run without a cluster stays in memory up to this share of what a worker may use.
@@ -57,7 +57,8 @@ def _shuffle(plan: Plan, executor: Executor, progress: Progress) -> dict[str, li
         # Labels are laid out once for all models, in the folder of the first.
         run = plan.runs[plan.pending[0] if key == "label" else key]
         prefix = "input-label" if key == "label" else "input-prediction"
-        shuffled[key] = shuffle_rows(rows, plan.bounds, executor, plan.location, run.run_id, prefix)
+        homes = frame_homes(rows, plan.stretches, plan.location, run.run_id)
+        shuffled[key] = shuffle_rows(rows, homes, executor, plan.location, run.run_id, prefix)
         progress.advance("shuffle")
     progress.finish("shuffle")
     return shuffled
@@ -70,16 +71,18 @@ def _partition_task(
     executor: Executor,
     shuffled: Mapping[str, list[RowSlice]],
 ) -> PartitionTask:
-    first, last = int(plan.bounds[index]), int(plan.bounds[index + 1])
+    stretch = plan.stretches[index]
 
     def slice_of(key: str, rows: RowSource) -> RowSlice:
-        return shuffled[key][index] if key in shuffled else rows.cut(first, last)
+        return shuffled[key][index] if key in shuffled else rows.cut(stretch)
 
+    frames = plan.inputs.frames.cut(stretch)
     labels = slice_of("label", plan.inputs.labels)
     predictions = {model: slice_of(model, plan.inputs.predictions[model]) for model in plan.pending}
     runs = {model: plan.runs[model] for model in plan.pending}
     if executor.description != "none":
         shared = next(iter(runs.values())).run_id
+        frames = stage(frames, plan.location, shared, f"input-frame-{index:05d}")
         labels = stage(labels, plan.location, shared, f"input-label-{index:05d}")
         predictions = {
             model: stage(rows, plan.location, runs[model].run_id, f"input-prediction-{index:05d}")
@@ -91,7 +94,7 @@ def _partition_task(
         plan.inputs.listed,
         plan.classes,
         plan.metrics,
-        plan.inputs.frames.slice(first, last - first),
+        frames,
         labels,
         predictions,
         runs,

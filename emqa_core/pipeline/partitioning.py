@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,23 +20,52 @@ _SNAP = 0.25  # a cut may move by this share of a partition to a row group's end
 _OVER = 1.1  # partitions may be larger by so much, rather than one more of them
 
 
-def cut_frames(predictions_per_frame: Array, cluster: ClusterConfig, ends: Array) -> Array:
+@dataclass(frozen=True)
+class RowDensity:
+    """How many rows lie in how many frames: exact at some positions of frames, even between them.
+
+    position (k,) int64 ascending; rows (k,) float64: rows of the frames before each. Grows with row groups or
+    rows that are held, not with frames.
+    """
+
+    position: Array
+    rows: Array
+
+    def before(self, positions: Array) -> Array:
+        """Rows of the frames before each position, (n,) float64."""
+        return (
+            np.asarray(np.interp(positions, self.position, self.rows))
+            if len(self.rows)
+            else np.zeros(len(positions))
+        )
+
+    @classmethod
+    def highest(cls, densities: Sequence[RowDensity], n_frames: int) -> RowDensity:
+        """Where each frame has as many rows as in the source that has most there."""
+        ends = [density.position for density in densities]
+        position = np.unique(np.concatenate([np.array([0, n_frames], np.int64), *ends]))
+        between = [np.diff(density.before(position)) for density in densities]
+        most = np.max(between, axis=0) if between else np.zeros(len(position) - 1)
+        return cls(position, np.append(0.0, np.cumsum(most)))
+
+
+def cut_frames(density: RowDensity, n_frames: int, cluster: ClusterConfig, ends: Array) -> Array:
     """Bounds of the partitions: (n + 1,) int64 positions of frames, first 0, last F.
 
-    predictions_per_frame (F,) float64, maybe estimated. ends: positions at which a row group ends; a cut
-    near one is moved there, so that few row groups are read twice.
+    density: of the predictions, maybe estimated. ends (g,) ascending: positions at which a row group ends; a
+    cut near one is moved there, so that few row groups are read twice.
     """
-    n_frames = len(predictions_per_frame)
     if n_frames == 0:
         return np.array([0, 0])
-    total = float(predictions_per_frame.sum())
+    total = float(density.rows[-1])
     n_wanted = cluster.partitions or max(1, int(np.ceil(total / (_OVER * cluster.partition_predictions))))
     n_partitions = min(n_wanted, n_frames)
-    weight = np.cumsum(predictions_per_frame + (total / n_frames if total else 1.0) * 1e-3)
+    # Frames without predictions weigh a little, so that they spread too.
+    weight = density.rows + density.position * ((total / n_frames if total else 1.0) * 1e-3)
     targets = weight[-1] * np.arange(1, n_partitions) / n_partitions
-    cuts = np.searchsorted(weight, targets, side="left") + 1
+    cuts = np.ceil(np.interp(targets, weight, density.position) - 1e-6).astype(np.int64)
     if cluster.partitions is None and len(ends) and len(cuts):
-        nearest = ends[np.argmin(np.abs(ends[None, :] - cuts[:, None]), axis=1)]
+        nearest = _nearest(ends, cuts)
         close = np.abs(nearest - cuts) <= _SNAP * n_frames / n_partitions
         cuts = np.where(close, nearest, cuts)
     bounds = np.concatenate([[0], cuts, [n_frames]]).astype(np.int64)
@@ -44,7 +74,14 @@ def cut_frames(predictions_per_frame: Array, cluster: ClusterConfig, ends: Array
         floor = np.arange(n_partitions + 1)
         bounds = np.maximum.accumulate(bounds - floor) + floor
         bounds = np.minimum(bounds, n_frames - floor[::-1])
-    return np.unique(bounds)
+    return np.unique(np.clip(bounds, 0, n_frames))
+
+
+def _nearest(ends: Array, cuts: Array) -> Array:
+    """Of the ends, ascending, the nearest to each cut."""
+    above = np.minimum(np.searchsorted(ends, cuts), len(ends) - 1)
+    below = np.maximum(above - 1, 0)
+    return np.where(np.abs(ends[below] - cuts) <= np.abs(ends[above] - cuts), ends[below], ends[above])
 
 
 def projected_bytes(n_predictions: float, n_labels: float, n_metrics: int) -> int:
@@ -54,7 +91,7 @@ def projected_bytes(n_predictions: float, n_labels: float, n_metrics: int) -> in
 
 
 def check_memory(
-    bounds: Array, predictions: Array, labels: Array, n_metrics: int, cluster: ClusterConfig
+    bounds: Array, predictions: RowDensity, labels: RowDensity, n_metrics: int, cluster: ClusterConfig
 ) -> int:
     """The largest projected memory of a partition, in bytes.
 
@@ -62,13 +99,13 @@ def check_memory(
     """
     promised = cluster.memory_per_worker_mib << 20
     largest = 0
-    for index, (first, last) in enumerate(pairwise(bounds)):
-        n_predictions = float(predictions[first:last].sum())
-        needed = projected_bytes(n_predictions, float(labels[first:last].sum()), n_metrics)
+    n_predictions, n_labels = (np.diff(density.before(bounds)).tolist() for density in (predictions, labels))
+    for index, n_frames in enumerate(np.diff(bounds).tolist()):
+        needed = projected_bytes(n_predictions[index], n_labels[index], n_metrics)
         largest = max(largest, needed)
         if needed > promised:
             raise PlanError(
-                f"partition {index} ({last - first:,} frames, about {n_predictions:,.0f} predictions)"
+                f"partition {index} ({n_frames:,} frames, about {n_predictions[index]:,.0f} predictions)"
                 f" needs about {needed / 2**30:.1f} GiB",
                 expected=f"at most {promised / 2**30:.1f} GiB, what a worker has",
                 next_step="lower cluster.partition_predictions, drop cluster.partitions,"

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from emqa_core.config import EvaluationConfig
 from emqa_core.errors import ConfigError
 from emqa_core.objects import Array
 from emqa_core.pipeline.fact_tables import RunIdentity
-from emqa_core.pipeline.inputs import ParquetRows, RowSource
+from emqa_core.pipeline.inputs import ParquetRows, Stretch
 from emqa_core.pipeline.open_inputs import Inputs, InputTables, open_inputs
-from emqa_core.pipeline.partitioning import check_memory, cut_frames
+from emqa_core.pipeline.partitioning import RowDensity, check_memory, cut_frames
 from emqa_core.pipeline.progress import Progress, SilentProgress
 from emqa_core.quality.registry import ChosenMetrics, choose_metrics
 from emqa_core.schema import SCHEMA_VERSION
@@ -49,6 +50,11 @@ class Plan:
     projected_bytes: int
     started_at: datetime.datetime
 
+    @cached_property
+    def stretches(self) -> list[Stretch]:
+        """The frames of each partition, in order."""
+        return self.inputs.frames.stretches(self.bounds)
+
     @property
     def n_partitions(self) -> int:
         return len(self.bounds) - 1
@@ -62,7 +68,7 @@ class Plan:
         """What a dry run shows."""
         return {
             "output": str(self.location),
-            "n_frames": self.inputs.frames.num_rows,
+            "n_frames": self.inputs.frames.n_frames,
             "n_labels": self.inputs.labels.n_rows,
             "n_predictions": {m: source.n_rows for m, source in self.inputs.predictions.items()},
             "n_classes": len(self.classes),
@@ -103,19 +109,12 @@ def digest_of(
 
 def cut(config: EvaluationConfig, inputs: Inputs, n_metrics: int) -> tuple[Array, int]:
     """Bounds of the partitions and the largest projected memory of one. Raises PlanError."""
-    sources = list(inputs.predictions.values())
-    n_frames = inputs.frames.num_rows
-    predictions = (
-        np.max([source.rows_per_frame() for source in sources], axis=0) if sources else np.zeros(n_frames)
-    )
-    bounds = cut_frames(predictions, config.cluster, _row_group_ends(sources))
-    labels = inputs.labels.rows_per_frame()
-    return bounds, check_memory(bounds, predictions, labels, n_metrics, config.cluster)
-
-
-def _row_group_ends(sources: list[RowSource]) -> Array:
+    sources, n_frames = list(inputs.predictions.values()), inputs.frames.n_frames
+    predictions = RowDensity.highest([source.density() for source in sources], n_frames)
     ends = [source.row_group_ends() for source in sources if isinstance(source, ParquetRows)]
-    return np.unique(np.concatenate(ends)) if ends else np.empty(0, np.int64)
+    ends_of_all = np.unique(np.concatenate(ends)) if ends else np.empty(0, np.int64)
+    bounds = cut_frames(predictions, n_frames, config.cluster, ends_of_all)
+    return bounds, check_memory(bounds, predictions, inputs.labels.density(), n_metrics, config.cluster)
 
 
 def plan_run(

@@ -6,6 +6,7 @@ source. Each row is sent by the partition of its frame; the partitions' rows are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ import pyarrow as pa
 
 from emqa_core.combined import combined
 from emqa_core.errors import ClusterError
+from emqa_core.ingest.parquet import ParquetSource
 from emqa_core.objects import Array
 from emqa_core.pipeline.execute import DaskExecutor
-from emqa_core.pipeline.inputs import HeldSlice, RowSlice, UnclusteredRows
+from emqa_core.pipeline.inputs import HeldSlice, RowSlice, Stretch, UnclusteredRows
 from emqa_core.pipeline.rows import frame_of_rows
-from emqa_core.pipeline.staging import StagedSlice
+from emqa_core.pipeline.staging import StagedSlice, stage
 from emqa_core.storage.location import Location
 from emqa_core.storage.staged_tables import write_staged
 
@@ -27,6 +29,51 @@ if TYPE_CHECKING:
 
 _PARTITION = "__partition"
 _ROWS_PER_READ = 500_000
+
+
+@dataclass(frozen=True)
+class FrameHomes:
+    """The partition of each frame's rows; those of unknown frames go where they may.
+
+    begins: where ids ascend, the id of the first frame of each partition but the first. Else listed: the
+    frames in frame order, and bounds (P + 1,) int64 as in the plan.
+    """
+
+    begins: pa.Array
+    listed: RowSlice | None
+    bounds: Array
+
+    @property
+    def n_partitions(self) -> int:
+        return len(self.bounds) - 1
+
+    def partition_of(self, ids: pa.Array) -> Array:
+        """Of rows with these frame ids, (n,) int64."""
+        if self.listed is not None:
+            frame = frame_of_rows(ids, combined(self.listed.read()["frame_id"]))
+            partition = np.searchsorted(self.bounds, frame, side="right") - 1
+        else:
+            begins = self.begins.to_numpy(zero_copy_only=False)
+            known = ids.drop_null().cast(self.begins.type).to_numpy(zero_copy_only=False)
+            partition = np.zeros(len(ids), np.int64)
+            partition[ids.is_valid().to_numpy(zero_copy_only=False)] = np.searchsorted(
+                begins, known, side="right"
+            )
+        return np.clip(partition, 0, self.n_partitions - 1)
+
+
+def frame_homes(
+    rows: UnclusteredRows, stretches: Sequence[Stretch], location: Location, run_id: str
+) -> FrameHomes:
+    """Where the rows of a source belong, for workers: frames in no order are left beside the output."""
+    bounds = np.array([stretches[0].first, *(stretch.last for stretch in stretches)])
+    if rows.frame_ids is None:
+        begins = pa.array(
+            [stretch.first_id for stretch in stretches[1:]], rows.source.schema.field("frame_id").type
+        )
+        return FrameHomes(begins, None, bounds)
+    listed = HeldSlice(pa.table({"frame_id": rows.frame_ids}))
+    return FrameHomes(pa.array([]), stage(listed, location, run_id, "input-frames"), bounds)
 
 
 @dataclass(frozen=True)
@@ -41,25 +88,24 @@ class _Destination:
 
 def shuffle_rows(
     rows: UnclusteredRows,
-    bounds: Array,
+    homes: FrameHomes,
     executor: DaskExecutor,
     location: Location,
     run_id: str,
     prefix: str,
 ) -> list[RowSlice]:
-    """The rows of each partition, left beside the output; unchecked. bounds (P + 1,) as in the plan.
-
-    Rows of unknown frames go with the first partition, whose worker puts them into quarantine. Raises
+    """The rows of each partition, left beside the output; unchecked. Raises
     ClusterError when a row was lost on the way.
     """
     import dask.dataframe as dd
 
     schema = _plain_schema(rows.source.schema)
     target = _Destination(location, run_id, prefix, schema)
-    n_partitions = len(bounds) - 1
+    n_partitions = homes.n_partitions
     groups = _stretches(rows)
     meta = _as_pandas(schema.empty_table()).assign(**{_PARTITION: np.zeros(0, np.int64)})
-    read = dd.from_map(_read, groups, rows=rows, bounds=bounds, schema=schema, meta=meta)
+    sources = [rows.source.only(each) for each in groups]
+    read = dd.from_map(_read, sources, homes=homes, schema=schema, meta=meta)
     shuffled = read.shuffle(on=_PARTITION, npartitions=min(n_partitions, max(len(groups), 1)))
     counted = shuffled.map_partitions(
         _write, target, meta={_PARTITION: np.int64, "n": np.int64}, enforce_metadata=False
@@ -111,11 +157,10 @@ def _as_pandas(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def _read(row_groups: tuple[int, ...], rows: UnclusteredRows, bounds: Array, schema: pa.Schema) -> Any:
-    table = rows.source.read(row_groups).cast(schema)
-    frame = frame_of_rows(combined(table["frame_id"]), rows.frame_ids)
-    partition = np.clip(np.searchsorted(bounds, frame, side="right") - 1, 0, len(bounds) - 2)
-    return _as_pandas(table).assign(**{_PARTITION: partition.astype(np.int64)})
+def _read(source: ParquetSource, homes: FrameHomes, schema: pa.Schema) -> Any:
+    table = source.read().cast(schema)
+    partition = homes.partition_of(combined(table["frame_id"]))
+    return _as_pandas(table).assign(**{_PARTITION: partition})
 
 
 def _write(frame: pd.DataFrame, target: _Destination) -> pd.DataFrame:
