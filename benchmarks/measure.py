@@ -136,7 +136,7 @@ def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) 
     from emqa_core.config import config_from
     from emqa_core.pipeline import stages
     from emqa_core.pipeline.cluster import open_executor
-    from emqa_core.pipeline.finalize import combine_counts, reduce_scores
+    from emqa_core.pipeline.finalize import reduce_scores
     from emqa_core.pipeline.plan import plan_run
     from emqa_core.pipeline.progress import SilentProgress
     from emqa_core.storage.parts import read_part
@@ -161,12 +161,10 @@ def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) 
         with open_executor(config.cluster) as executor:
             evaluated = stages.evaluate_partitions(plan, executor, progress)
             if until == "rows":
-                counts = combine_counts(evaluated.states["model"])
-                states, scratch = evaluated.states["model"], evaluated.scratch["model"]
-                reduced = reduce_scores(plan, counts, states, scratch, executor)
-                performance = ClassPerformance(
-                    plan.classes, plan.config, counts, reduced.curves, reduced.pooled, reduced.replicates
-                )
+                state, scratch = evaluated.states["model"], evaluated.scratch["model"]
+                reduced = reduce_scores(plan, state, scratch, executor)
+                curves = reduced.curves, reduced.pooled, reduced.replicates
+                performance = ClassPerformance(plan.classes, plan.config, state.counts, *curves)
                 return twelve_of(summary_table(performance, 0))
             counted = stages.count_metrics(plan, evaluated, executor, progress)
             finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)

@@ -26,6 +26,11 @@ def sleep_and_square(nap: Nap) -> int:
     return nap.number**2
 
 
+def sleep_and_say(nap: Nap) -> str:
+    time.sleep(nap.seconds)
+    return str(nap.number)
+
+
 def worker_pid(number: int) -> tuple[int, int]:
     time.sleep(0.05)
     return number, os.getpid()

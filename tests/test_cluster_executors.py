@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from operator import add
 from pathlib import Path
 
 import dask
@@ -74,6 +75,13 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
 def test_results_come_in_the_order_of_the_tasks(executor: Executor) -> None:
     naps = [Nap(number, 0.02 * (5 - number)) for number in range(6)]
     assert executor.map(cluster_tasks.sleep_and_square, naps) == [0, 1, 4, 9, 16, 25]
+
+
+def test_results_add_up_in_the_order_of_the_tasks(executor: Executor) -> None:
+    naps = [Nap(number, 0.02 * (5 - number)) for number in range(6)]
+    reported: list[int] = []
+    assert executor.combine(cluster_tasks.sleep_and_say, naps, add, reported.append) == "012345"
+    assert sum(reported) == 6
 
 
 def test_progress_counts_every_task_once(executor: Executor) -> None:

@@ -81,7 +81,8 @@ def _needed(points, n_labels, needed):  # type: ignore[no-untyped-def]
     """How many true positives of n_labels reach each recall point (R,)."""
     reached = 0
     for point in range(points.shape[0]):
-        reached = max(reached, np.int64(points[point] * n_labels) - 2)  # too low at most  # type: ignore[assignment]
+        # Too low at most.
+        reached = max(reached, np.int64(points[point] * n_labels) - 2)  # type: ignore[assignment, call-overload]
         while reached / n_labels < points[point]:
             reached += 1
         needed[point] = reached

@@ -73,9 +73,10 @@ class PartitionTask:
 
 @dataclass(frozen=True)
 class PartitionState:
-    """What one partition of one model leaves: counts, parts, bad rows. Adds up over partitions.
+    """What some partitions of one model leave: counts, parts, bad rows. Adds up in partition order.
 
-    runs: where its score runs lie, None where they stay in memory.
+    parts: one of each fact table for each partition. runs: where the score runs of each lie, none of them
+    where they stay in memory.
     """
 
     counts: ClassCounts
@@ -87,7 +88,36 @@ class PartitionState:
     n_unlisted: int
     cpu_s: float
     sample: SampleState
-    runs: RunIndex | None
+    runs: tuple[RunIndex, ...]
+
+    def __add__(self, other: PartitionState) -> PartitionState:
+        schemas = {part.table: part.schema for part in self.parts}
+        return PartitionState(
+            self.counts + other.counts,
+            # A thousand equal schemas are as many megabytes.
+            (*self.parts, *(replace(part, schema=schemas[part.table]) for part in other.parts)),
+            combine_quarantine([self.quarantine, other.quarantine]),
+            self.n_frames + other.n_frames,
+            self.n_labels + other.n_labels,
+            self.n_predictions + other.n_predictions,
+            self.n_unlisted + other.n_unlisted,
+            self.cpu_s + other.cpu_s,
+            self.sample + other.sample,
+            self.runs + other.runs,
+        )
+
+    def parts_of_partitions(self) -> tuple[dict[str, Part], ...]:
+        """The parts of each partition, by table."""
+        n_tables = len({part.table for part in self.parts})
+        firsts = range(0, len(self.parts), n_tables)
+        return tuple({part.table: part for part in self.parts[first : first + n_tables]} for first in firsts)
+
+
+def add_states(
+    some: Mapping[str, PartitionState], more: Mapping[str, PartitionState]
+) -> dict[str, PartitionState]:
+    """The states of every model over two runs of partitions that follow one another."""
+    return {model: state + more[model] for model, state in some.items()}
 
 
 @reused_memory()
@@ -190,7 +220,7 @@ def _evaluate_model(
         side.n_unlisted,
         0.0,
         sample_state(chosen, measured, config),
-        index,
+        () if index is None else (index,),
     )
 
 

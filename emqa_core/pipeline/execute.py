@@ -7,13 +7,14 @@ from them does not depend on who ran where.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from emqa_core.errors import ClusterError
+from emqa_core.pipeline.ordered_sum import OrderedSum
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -49,6 +50,18 @@ class Executor(Protocol):
         lost or a task kills its workers.
         """
 
+    def combine(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        add: Callable[[Result, Result], Result],
+        progress: Callable[[int], None] | None = None,
+    ) -> Result:
+        """The results added up in the order of the tasks, of which there is one at least; else as `map`.
+
+        Added as they come: there are never more of them than tasks that run at the time.
+        """
+
 
 class InProcessExecutor:
     """One task after the other in this process."""
@@ -68,6 +81,20 @@ class InProcessExecutor:
             if progress is not None:
                 progress(1)
         return results
+
+    def combine(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        add: Callable[[Result, Result], Result],
+        progress: Callable[[int], None] | None = None,
+    ) -> Result:
+        total = OrderedSum(add)
+        for index, task in enumerate(tasks):
+            total.put(index, function(task))
+            if progress is not None:
+                progress(1)
+        return total.total()
 
 
 class DaskExecutor:
@@ -95,18 +122,42 @@ class DaskExecutor:
         progress: Callable[[int], None] | None = None,
     ) -> list[Result]:
         """As `Executor.map`. A result is fetched as soon as it is there and then leaves its worker."""
+        results: list[Result | None] = [None] * len(tasks)
+        for index, result in self._completed(function, tasks, progress):
+            results[index] = result
+        return cast("list[Result]", results)
+
+    def combine(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        add: Callable[[Result, Result], Result],
+        progress: Callable[[int], None] | None = None,
+    ) -> Result:
+        """As `Executor.combine`."""
+        total = OrderedSum(add)
+        for index, result in self._completed(function, tasks, progress):
+            total.put(index, result)
+        return total.total()
+
+    def _completed(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        progress: Callable[[int], None] | None,
+    ) -> Iterator[tuple[int, Result]]:
+        """Each result with the index of its task, in the order in which they are done."""
         if not tasks:
-            return []
+            return
         futures = self._submit(function, tasks)
         position = {future.key: index for index, future in enumerate(futures)}
-        results: list[Result | None] = [None] * len(tasks)
         finished: SimpleQueue[Future] = SimpleQueue()
         try:
             for future in futures:
                 future.add_done_callback(finished.put)
             for _ in tasks:
                 future = self._next(finished)
-                results[position[future.key]] = self._fetch(future)
+                yield position[future.key], self._fetch(future)
                 future.release()
                 if progress is not None:
                     progress(1)
@@ -114,7 +165,6 @@ class DaskExecutor:
             # After an error nobody wants the rest; a traceback would keep it alive on the cluster.
             for future in futures:
                 future.release()
-        return cast("list[Result]", results)
 
     def _submit(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Future]:
         try:

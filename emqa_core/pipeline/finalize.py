@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +20,6 @@ from emqa_core.ingest.quarantine import combine_quarantine
 from emqa_core.pipeline.class_curves import Reduced, ScoreReduce, WholeTask, reduce_whole
 from emqa_core.pipeline.evaluate_partition import PartitionState
 from emqa_core.pipeline.execute import Executor
-from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.score_cuts import cut_scores, n_stretches
 from emqa_core.pipeline.score_stretches import reduce_stretches
@@ -30,26 +27,14 @@ from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.class_counts import ClassCounts
 
 
-def combine_counts(states: Sequence[PartitionState]) -> ClassCounts:
-    """Counts of all partitions, added in partition order."""
-    return reduce(add, (state.counts for state in states))
-
-
-def combine_samples(states: Sequence[PartitionState]) -> SampleState:
-    """Row samples and distinct values of all partitions, added in partition order."""
-    return reduce(add, (state.sample for state in states))
-
-
-def reduce_scores(
-    plan: Plan, counts: ClassCounts, states: Sequence[PartitionState], scratch: Scratch, executor: Executor
-) -> Reduced:
+def reduce_scores(plan: Plan, state: PartitionState, scratch: Scratch, executor: Executor) -> Reduced:
     """The curves of one model's classes, from its score runs: at once, or in stretches of bounded size."""
-    config = plan.config
+    config, counts = plan.config, state.counts
     n_thresholds = len(config.evaluated_iou_thresholds)
     reduce = ScoreReduce.of(scratch, counts, n_thresholds, intervals=config.intervals)
-    indexes = [state.runs for state in states if state.runs is not None]
+    indexes = state.runs
     if not indexes:
-        return executor.map(reduce_whole, [WholeTask(reduce, len(states))])[0]
+        return executor.map(reduce_whole, [WholeTask(reduce, plan.n_partitions)])[0]
     n_rows = sum(index.n_rows for index in indexes)
     check_products(n_rows, int(counts.n_positive.sum(axis=0).max(initial=0)))
     stretches = cut_scores(
@@ -89,9 +74,9 @@ def class_tables(
     )
 
 
-def quarantine_table(plan: Plan, model: str, states: Sequence[PartitionState]) -> pa.Table:
+def quarantine_table(plan: Plan, model: str, state: PartitionState) -> pa.Table:
     """Bad rows of the frames, the labels and this model's predictions."""
     held = [plan.inputs.quarantine[key] for key in ("frame", "label", f"prediction:{model}")]
-    table = combine_quarantine([*held, *(state.quarantine for state in states)])
+    table = combine_quarantine([*held, state.quarantine])
     source = np.array(table["source"].cast(pa.string()).to_pylist(), object)
     return table.take(pa.array(np.lexsort((table["row"].to_numpy(), source))))

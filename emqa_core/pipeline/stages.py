@@ -20,12 +20,10 @@ from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
-from emqa_core.pipeline.evaluate_partition import PartitionState, evaluate_partition
+from emqa_core.pipeline.evaluate_partition import PartitionState, add_states, evaluate_partition
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.finalize import (
     class_tables,
-    combine_counts,
-    combine_samples,
     quarantine_table,
     reduce_scores,
 )
@@ -50,9 +48,9 @@ from emqa_core.storage.runs import Run, read_run
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What all partitions of each model left, in partition order."""
+    """What all partitions of each model left, added up in partition order."""
 
-    states: Mapping[str, list[PartitionState]]
+    states: Mapping[str, PartitionState]
     scratch: Mapping[str, Scratch]
     description: str
 
@@ -87,16 +85,17 @@ def evaluate_partitions(plan: Plan, executor: Executor, progress: Progress) -> E
     scratch = {model: scratch_of(plan, executor, plan.runs[model].run_id) for model in models}
     tasks = partition_tasks(plan, executor, scratch, progress)
     progress.start("evaluate", len(tasks))
-    results = executor.map(evaluate_partition, tasks, lambda n: progress.advance("evaluate", n))
+    states = executor.combine(
+        evaluate_partition, tasks, add_states, lambda n: progress.advance("evaluate", n)
+    )
     progress.finish("evaluate")
-    states = {model: [result[model] for result in results] for model in models}
     for model in models:
         _check_quarantine(plan, model, states[model])
     return Evaluated(states, scratch, executor.description)
 
 
-def _check_quarantine(plan: Plan, model: str, states: Sequence[PartitionState]) -> None:
-    found = combine_quarantine([state.quarantine for state in states])
+def _check_quarantine(plan: Plan, model: str, state: PartitionState) -> None:
+    found = combine_quarantine([state.quarantine])
     for source in ("label", "prediction"):
         rows = found.filter(pc.equal(found["source"].cast(pa.string()), source))
         key = source if source == "label" else f"prediction:{model}"
@@ -114,15 +113,15 @@ def _check_quarantine(plan: Plan, model: str, states: Sequence[PartitionState]) 
 def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress: Progress) -> Counted:
     """Decide the bins, count every metric's outcomes in them, and measure what they tell."""
     stored = _stored_axes(plan)
-    samples = {model: combine_samples(evaluated.states[model]) for model in plan.pending}
+    samples = {model: evaluated.states[model].sample for model in plan.pending}
     prepared: dict[str, list[MeasureTask]] = {}
     for model in plan.pending:
-        states, metrics = evaluated.states[model], plan.metrics[model]
+        metrics = plan.metrics[model]
         axes = decide_axes(metrics, samples[model], plan.config, stored)
         counting = CountTask(
             (),
             axes,
-            tuple({part.table: part for part in state.parts} for state in states),
+            evaluated.states[model].parts_of_partitions(),
             evaluated.scratch[model],
             plan.location,
             plan.config,
@@ -161,27 +160,24 @@ def finalize_tables(
     rows: dict[str, dict[str, object]] = {}
     progress.start("finalize", len(plan.pending))
     for model in plan.pending:
-        states, run = evaluated.states[model], plan.runs[model]
-        counts = combine_counts(states)
-        reduced = reduce_scores(plan, counts, states, evaluated.scratch[model], executor)
-        n_frames = sum(state.n_frames for state in states)
-        classes = class_tables(plan, counts, reduced, n_frames)
+        state, run = evaluated.states[model], plan.runs[model]
+        reduced = reduce_scores(plan, state, evaluated.scratch[model], executor)
+        classes = class_tables(plan, state.counts, reduced, state.n_frames)
         tables = {
             **classes.tables,
             **metric_tables(counted.measured[model], counted.samples[model], plan.classes, plan.config),
-            "quarantine": quarantine_table(plan, model, states),
+            "quarantine": quarantine_table(plan, model, state),
         }
         parts[model] = {name: [] for name in (*schema.FACT_TABLES, *tables)}
-        for state in states:
-            for part in state.parts:
-                parts[model][part.table].append(part)
-        schemas[model] = {part.table: part.schema for part in states[0].parts}
+        for part in state.parts:
+            parts[model][part.table].append(part)
+        schemas[model] = {part.table: part.schema for part in state.parts}
         for name, table in tables.items():
             complete = run.complete(table)
             schemas[model][name] = complete.schema
             if table.num_rows:
                 parts[model][name].append(write_part(plan.location, name, run.run_id, "part-00000", complete))
-        rows[model] = _run_row(plan, model, states, parts[model], evaluated.description)
+        rows[model] = _run_row(plan, model, state, parts[model], evaluated.description)
         progress.advance("finalize")
     progress.finish("finalize")
     return Finalized(parts, schemas, rows)
@@ -190,12 +186,12 @@ def finalize_tables(
 def _run_row(
     plan: Plan,
     model: str,
-    states: Sequence[PartitionState],
+    state: PartitionState,
     parts: Mapping[str, Sequence[Part]],
     description: str,
 ) -> dict[str, object]:
     config = plan.config
-    n_bad = quarantine_table(plan, model, states).num_rows
+    n_bad = quarantine_table(plan, model, state).num_rows
     return {
         "status": "complete",
         "digest": plan.digests[model],
@@ -206,13 +202,13 @@ def _run_row(
         "score_threshold": config.score_threshold,
         "configuration": json.dumps(config.result_options(), sort_keys=True),
         "started_at": plan.started_at,
-        "cpu_s": sum(state.cpu_s for state in states),
+        "cpu_s": state.cpu_s,
         "bytes_read": plan.inputs.bytes_read,
         "bytes_written": sum(part.n_bytes for each in parts.values() for part in each),
-        "n_frames": sum(state.n_frames for state in states),
-        "n_labels": sum(state.n_labels for state in states),
-        "n_predictions": sum(state.n_predictions for state in states),
-        "n_unlisted": sum(state.n_unlisted for state in states),
+        "n_frames": state.n_frames,
+        "n_labels": state.n_labels,
+        "n_predictions": state.n_predictions,
+        "n_unlisted": state.n_unlisted,
         "n_quarantined": n_bad,
         "n_partitions": plan.n_partitions,
         "cluster": description,
