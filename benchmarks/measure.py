@@ -154,11 +154,12 @@ def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) 
                 "metrics": [metrics],
                 "intervals": metrics != "none",
                 "run_date": "2026-01-01",
+                "cluster": {"address": "none"},
             }
         )
         plan = plan_run(config, progress)
         stages.prepare_output(plan)
-        with open_executor(config.cluster) as executor:
+        with open_executor(plan.config.cluster) as executor:
             evaluated = stages.evaluate_partitions(plan, executor, progress)
             if until == "rows":
                 state, scratch = evaluated.states["model"], evaluated.scratch["model"]

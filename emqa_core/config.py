@@ -63,11 +63,20 @@ class ClusterConfig(_Section):
     """Where the work runs and how much memory each worker may use."""
 
     address: str = _option(
-        "none",
-        "`none`: in this process; `local`: a Dask cluster on this machine; tcp:// or tls://: a scheduler.",
+        "auto",
+        "`none`: in this process; `local`: a Dask cluster on this machine; tcp:// or tls://: a scheduler;"
+        " `auto`: `none` or `local`, by size.",
         changes_results=False,
     )
-    workers: int = _option(2, "Workers of a local cluster.", changes_results=False, ge=1)
+    workers: int | None = _option(
+        None,
+        "Workers of a local cluster; default: as many as cores and memory allow.",
+        changes_results=False,
+        ge=1,
+    )
+    local_from_predictions: int = _option(
+        5_000_000, "Predictions from which `auto` means `local`.", changes_results=False, ge=0
+    )
     memory_per_worker_mib: int = _option(
         4096, "Memory each task may count on, in MiB.", changes_results=False, ge=256
     )

@@ -49,7 +49,7 @@ def nightly(
     plan = plan_run(options, progress)
     if plan.pending:
         prepare_output(plan)
-        with open_executor(options.cluster) as executor:
+        with open_executor(plan.config.cluster) as executor:
             evaluated = evaluate_partitions(plan, executor, progress)
             counted = count_metrics(plan, evaluated, executor, progress)
             finalized = finalize_tables(plan, evaluated, counted, executor, progress)

@@ -100,6 +100,6 @@ def test_too_much_for_one_process_is_refused(tmp_path: Path) -> None:
             labels=labels,
             predictions=path,
             frames=pa.table({"frame_id": np.arange(1000)}),
-            cluster={"memory_per_worker_mib": 256},
+            cluster={"address": "none", "memory_per_worker_mib": 256},
         )
     assert "run on a cluster" in str(caught.value)

@@ -82,7 +82,7 @@ def _needed(points, n_labels, needed):  # type: ignore[no-untyped-def]
     reached = 0
     for point in range(points.shape[0]):
         # Too low at most.
-        reached = max(reached, np.int64(points[point] * n_labels) - 2)  # type: ignore[assignment, call-overload]
+        reached = max(reached, np.int64(points[point] * n_labels) - 2)  # type: ignore[assignment]
         while reached / n_labels < points[point]:
             reached += 1
         needed[point] = reached

@@ -88,8 +88,8 @@ Matching = Annotated[
 Cluster = Annotated[
     str | None,
     typer.Option(
-        help="none: in this process (default); local: a Dask cluster on this machine; tcp://HOST:PORT or"
-        " tls://HOST:PORT: a scheduler.",
+        help="none: in this process; local: a Dask cluster on this machine; tcp://HOST:PORT or"
+        " tls://HOST:PORT: a scheduler; auto (default): none or local, by size.",
         metavar="WHERE",
         **_EVALUATION,
     ),

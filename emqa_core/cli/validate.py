@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from emqa_core.pipeline.plan import Plan
 
 
+WHERE = {"none": "in one process", "local": "on workers of this machine"}
+
+
 def validate_run(config: EvaluationConfig, *, as_json: bool, quiet: bool) -> None:
     """Print the plan. Raises what `emqa run` would raise before it evaluates."""
     from emqa_core.pipeline.dry_run import check_rows
@@ -53,6 +56,7 @@ def _lines(plan: Plan, checked: CheckedRows, output: str | None) -> Iterator[tup
             yield "", f"{count(checked.n_unlisted[model])} of classes that the labels do not list"
     yield "metrics", ", ".join(count(n) for n in sorted(set(described["n_metrics"].values())))
     yield "partitions", count(plan.n_partitions)
+    yield "runs", WHERE.get(described["cluster"], f"on {described['cluster']}")
     memory = f"{count(described['projected_memory_mib'])} MiB for the largest task"
     yield "memory", f"{memory}, {count(described['memory_per_worker_mib'])} MiB allowed"
     bad = [

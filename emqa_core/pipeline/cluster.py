@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emqa_core.config import ClusterConfig
 from emqa_core.errors import ClusterError, ConfigError
+from emqa_core.pipeline.choose_cluster import Machine
 from emqa_core.pipeline.execute import DaskExecutor, Executor, InProcessExecutor
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ WORKER_PRELOAD = "emqa_core.pipeline.worker_process"
 
 @contextmanager
 def open_executor(cluster: ClusterConfig) -> Iterator[Executor]:
-    """The executor that `cluster.address` names, closed at the end.
+    """The executor that `cluster.address` names, closed at the end; a plan has decided what `auto` means.
 
     ConfigError: an address of another form, missing TLS files. ClusterError: no connection, no worker
     within `cluster.timeout_s`, workers with other versions or less memory than the plan counts on.
@@ -65,10 +66,11 @@ def _quiet_dask() -> Iterator[None]:
 def _local_executor(cluster: ClusterConfig) -> Iterator[Executor]:
     from distributed import Client, LocalCluster, Nanny
 
+    n_workers = cluster.workers or max(1, Machine.here().n_workers(cluster))
     with _main_module_hidden():
         # Worker processes rather than threads: each has its own memory limit, and a killed one is replaced.
         local = LocalCluster(
-            n_workers=cluster.workers,
+            n_workers=n_workers,
             threads_per_worker=1,
             processes=True,
             worker_class=Nanny,
@@ -80,7 +82,7 @@ def _local_executor(cluster: ClusterConfig) -> Iterator[Executor]:
             preload=[WORKER_PRELOAD],
         )
     with local, Client(local, set_as_default=False) as client:
-        yield DaskExecutor(client, "local", cluster.workers, cluster.timeout_s)
+        yield DaskExecutor(client, "local", n_workers, cluster.timeout_s)
 
 
 @contextmanager

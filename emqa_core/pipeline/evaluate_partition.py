@@ -96,7 +96,9 @@ class PartitionState:
             self.counts + other.counts,
             # A thousand equal schemas are as many megabytes.
             (*self.parts, *(replace(part, schema=schemas[part.table]) for part in other.parts)),
-            combine_quarantine([self.quarantine, other.quarantine]),
+            pa.concat_tables([self.quarantine, other.quarantine])
+            if other.quarantine.num_rows
+            else self.quarantine,
             self.n_frames + other.n_frames,
             self.n_labels + other.n_labels,
             self.n_predictions + other.n_predictions,

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from emqa_core.classes import ClassList
 from emqa_core.combined import combined
-from emqa_core.config import EvaluationConfig
+from emqa_core.config import ClusterConfig, EvaluationConfig
 from emqa_core.errors import ConfigError
 from emqa_core.ingest.files import Files, format_of, list_files
 from emqa_core.ingest.parquet import ParquetSource
@@ -25,6 +25,7 @@ from emqa_core.ingest.source import (
     read_labels,
     read_predictions,
 )
+from emqa_core.pipeline.choose_cluster import choose_cluster
 from emqa_core.pipeline.frame_rows import FrameRows, HeldFrames, StoredFrames
 from emqa_core.pipeline.inputs import RowSource
 from emqa_core.pipeline.opened_source import OpenedSource
@@ -86,7 +87,8 @@ class Inputs:
 
     frames: the good frames in frame order. labels, predictions: sources of rows. listed: the classes that
     the label set lists. quarantine, n_rows, contents: bad rows found so far, rows (bad ones too) and digest
-    of the content of each source, by `frame`, `label` and `prediction:MODEL`.
+    of the content of each source, by `frame`, `label` and `prediction:MODEL`. cluster: where the run runs;
+    why_there: the reason, where that was to be decided.
     """
 
     frames: FrameRows
@@ -97,6 +99,8 @@ class Inputs:
     n_rows: Mapping[str, int]
     contents: Mapping[str, str]
     bytes_read: int
+    cluster: ClusterConfig
+    why_there: str | None
 
     def contents_for(self, model: str) -> dict[str, str]:
         """Digests of what a model's run depends on."""
@@ -131,6 +135,12 @@ def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> 
     check_quarantine_share(
         frames.quarantine.num_rows, frames.n_rows, "frames", config.max_quarantine_share, frames.quarantine
     )
+    cluster, why_there = choose_cluster(
+        config.cluster,
+        sum(source.n_rows for source in predictions.values()),
+        max(source.unclustered_bytes(frames.rows) for source in (labels, *predictions.values())),
+    )
+    config = config.model_copy(update={"cluster": cluster})
     label_rows = labels.rows(frames.rows, config)
     prediction_rows = {model: source.rows(frames.rows, config) for model, source in predictions.items()}
     class_pairs = labels.classes() if listed is None else listed  # rows that are held now are not read again
@@ -147,6 +157,8 @@ def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> 
         {"frame": frames.n_rows, **{key: source.n_rows for key, source in sources.items()}},
         {"frame": frames.digest, **{key: source.digest for key, source in sources.items()}},
         frames.bytes_read + sum(source.bytes_read for source in sources.values()),
+        cluster,
+        why_there,
     )
 
 

@@ -15,10 +15,9 @@ from emqa_core.ingest.columns import Kind
 from emqa_core.ingest.parquet import ParquetSource
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine, empty_quarantine
 from emqa_core.ingest.validate import VALIDATE_OBJECTS
+from emqa_core.pipeline.choose_cluster import HELD_FACTOR, can_be_held
 from emqa_core.pipeline.frame_rows import FrameRows
 from emqa_core.pipeline.inputs import HeldRows, ParquetRows, RowSource, UnclusteredRows
-
-_HELD_FACTOR = 3  # rows as they were read, a partition's share of them in order, and the arrays made from it
 
 
 @dataclass
@@ -76,17 +75,26 @@ class OpenedSource:
         )
         return HeldRows.of(table, known, position)
 
+    @property
+    def _parquet_bytes(self) -> int:
+        return sum(group.n_bytes for group in self.parquet.row_groups) if self.parquet is not None else 0
+
+    def unclustered_bytes(self, frames: FrameRows) -> int:
+        """Unpacked size of rows on storage that have to be brought together by frame; 0 of all others."""
+        return 0 if self.parquet is None or self._stays_on_storage(frames) else self._parquet_bytes
+
     def _is_shuffled(self, config: EvaluationConfig) -> bool:
         """Whether the cluster brings the rows together.
 
         Raises PlanError where there is none and the rows are too many for this process.
         """
         assert self.parquet is not None
-        size = sum(group.n_bytes for group in self.parquet.row_groups)
+        size = self._parquet_bytes
+        fits = can_be_held(size, config.cluster)
         if config.cluster.address != "none":
-            return size > config.cluster.hold_below_mib << 20
-        promised, needed = config.cluster.memory_per_worker_mib << 20, size * _HELD_FACTOR
-        if needed > promised:
+            return size > config.cluster.hold_below_mib << 20 or not fits
+        promised, needed = config.cluster.memory_per_worker_mib << 20, size * HELD_FACTOR
+        if not fits:
             raise PlanError(
                 f"{self.name} are not clustered by frame and need about {needed / 2**30:.1f} GiB",
                 expected=f"at most {promised / 2**30:.1f} GiB, what a worker has",

@@ -74,6 +74,7 @@ class Plan:
             "n_classes": len(self.classes),
             "n_metrics": {model: len(metrics) for model, metrics in self.metrics.items()},
             "n_partitions": self.n_partitions,
+            "cluster": self.config.cluster.address,
             "projected_memory_mib": round(self.projected_bytes / 2**20),
             "memory_per_worker_mib": self.config.cluster.memory_per_worker_mib,
             "runs": {model: run.run_id for model, run in self.runs.items()},
@@ -134,6 +135,7 @@ def plan_run(
     progress.start("read", 1)
     inputs = open_inputs(config, tables)
     progress.finish("read")
+    config = config.model_copy(update={"cluster": inputs.cluster})
     classes = inputs.listed if config.classes is None else inputs.listed.select(config.classes)
     metrics = {
         model: choose_metrics(config.metrics, inputs.column_types(model)) for model in inputs.predictions
@@ -145,6 +147,8 @@ def plan_run(
     runs = {model: run_identity(config, model, digest, run_date) for model, digest in digests.items()}
     bounds, projected = cut(config, inputs, max(map(len, metrics.values()), default=0))
     committed = frozenset(model for model, run in runs.items() if is_committed(location, run.run_id))
+    if inputs.why_there is not None and len(committed) < len(runs):
+        progress.note(inputs.why_there)
     return Plan(
         config, inputs, classes, metrics, location, bounds, runs, digests, committed, projected, started_at
     )
