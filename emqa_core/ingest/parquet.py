@@ -85,6 +85,11 @@ class ParquetSource:
         return sum(group.n_rows for group in self.row_groups)
 
     @property
+    def n_bytes(self) -> int:
+        """Bytes of the rows, unpacked."""
+        return sum(group.n_bytes for group in self.row_groups)
+
+    @property
     def is_clustered(self) -> bool:
         """Whether the row groups ascend by frame id and share no more than a frame at their borders."""
         filled = [group for group in self.row_groups if group.n_rows]

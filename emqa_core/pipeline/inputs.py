@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from emqa_core.combined import combined
 from emqa_core.ingest.parquet import ParquetSource, RowGroup
 from emqa_core.objects import Array
-from emqa_core.pipeline.partitioning import RowDensity
+from emqa_core.pipeline.partitioning import PartitionRows, RowDensity
 from emqa_core.pipeline.rows import evaluation_order, frame_of_rows
 
 if TYPE_CHECKING:
@@ -159,6 +159,13 @@ class RowSource(Protocol):
     def density(self) -> RowDensity:
         """Where in the frames the rows lie; an estimate where they were not read."""
 
+    def in_partitions(self, bounds: Array) -> PartitionRows:
+        """How many rows lie, and how much is read for them, in the frames bounds[p]:bounds[p + 1]."""
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that they take in this process."""
+
     def cut(self, stretch: Stretch) -> RowSlice:
         """The rows of some frames."""
 
@@ -193,6 +200,15 @@ class HeldRows:
         ends = np.unique(np.concatenate([self.frame, self.frame + 1]))
         return RowDensity(ends, self._rows_before(ends).astype(np.float64))
 
+    def in_partitions(self, bounds: Array) -> PartitionRows:
+        n_rows = np.diff(self._rows_before(bounds)).astype(np.float64)
+        return PartitionRows(n_rows, n_rows * (self.table.nbytes / max(self.n_rows, 1)))
+
+    @property
+    def bytes_held(self) -> int:
+        order = 0 if self.order is None else self.order.nbytes
+        return int(self.table.nbytes + order + self.row_start.nbytes + self.frame.nbytes)
+
     def _rows_before(self, frames: Array) -> Array:
         return self.row_start[np.searchsorted(self.frame, frames, side="left")]
 
@@ -224,6 +240,14 @@ class UnclusteredRows:
     def density(self) -> RowDensity:
         """As if every frame had as many."""
         return RowDensity(np.array([0, self.n_frames]), np.array([0.0, self.n_rows]))
+
+    def in_partitions(self, bounds: Array) -> PartitionRows:
+        n_rows = np.diff(self.density().before(bounds))
+        return PartitionRows(n_rows, n_rows * (self.source.n_bytes / max(self.n_rows, 1)))
+
+    @property
+    def bytes_held(self) -> int:
+        return 0
 
     def cut(self, stretch: Stretch) -> RowSlice:
         """Every row group, for a dry run; an evaluation takes the shuffled rows instead."""
@@ -274,6 +298,18 @@ class ParquetRows:
         np.add.at(steps, np.searchsorted(position, end), -per_frame)
         rows = np.cumsum(np.maximum(np.cumsum(steps)[:-1], 0) * np.diff(position))
         return RowDensity(position, np.append(0.0, rows))
+
+    def in_partitions(self, bounds: Array) -> PartitionRows:
+        """What is read is whole row groups."""
+        n_bytes = np.cumsum([0, *(group.n_bytes for group in self._filled)])
+        first = np.searchsorted(self.last, bounds[:-1], side="left")
+        end = np.searchsorted(self.first, bounds[1:], side="left")
+        read = n_bytes[np.maximum(end, first)] - n_bytes[first]
+        return PartitionRows(np.diff(self.density().before(bounds)), read)
+
+    @property
+    def bytes_held(self) -> int:
+        return 0
 
     @cached_property
     def _filled(self) -> list[RowGroup]:

@@ -77,7 +77,7 @@ class OpenedSource:
 
     @property
     def _parquet_bytes(self) -> int:
-        return sum(group.n_bytes for group in self.parquet.row_groups) if self.parquet is not None else 0
+        return 0 if self.parquet is None else self.parquet.n_bytes
 
     def unclustered_bytes(self, frames: FrameRows) -> int:
         """Unpacked size of rows on storage that have to be brought together by frame; 0 of all others."""

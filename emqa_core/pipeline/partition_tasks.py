@@ -11,16 +11,12 @@ from collections.abc import Mapping
 from emqa_core.pipeline.evaluate_partition import PartitionTask
 from emqa_core.pipeline.execute import DaskExecutor, Executor
 from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
+from emqa_core.pipeline.partitioning import is_scratch_held
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
 from emqa_core.pipeline.shuffle import frame_homes, shuffle_rows
 from emqa_core.pipeline.staging import stage
-
-# Scratch of a run without a cluster stays in memory up to this share of what a worker may use.
-_SCRATCH_SHARE = 0.25
-_SCRATCH_BYTES_PER_ROW = 60
-_MOST_IN_ONE_STRETCH = 1 << 31  # what stays in memory is reduced at once, and counted in four bytes
 
 
 def partition_tasks(
@@ -34,9 +30,8 @@ def partition_tasks(
 def scratch_of(plan: Plan, executor: Executor, run_id: str) -> Scratch:
     """Memory for a run in this process that fits, else the folder of the run's attempt."""
     rows = plan.inputs.labels.n_rows + sum(s.n_rows for s in plan.inputs.predictions.values())
-    budget = plan.config.cluster.memory_per_worker_mib * _SCRATCH_SHARE * 2**20
-    per_row = _SCRATCH_BYTES_PER_ROW + 4 * max(map(len, plan.metrics.values()), default=0)
-    if executor.description == "none" and rows * per_row <= budget and rows < _MOST_IN_ONE_STRETCH:
+    n_metrics = max(map(len, plan.metrics.values()), default=0)
+    if executor.description == "none" and is_scratch_held(plan.config.cluster, rows, n_metrics):
         return MemoryScratch()
     return StoredScratch(plan.location, run_id)
 

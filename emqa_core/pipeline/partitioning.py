@@ -11,11 +11,22 @@ from emqa_core.config import ClusterConfig
 from emqa_core.errors import PlanError
 from emqa_core.objects import Array
 
-# Measured on the generated M data set (docs/benchmarks): bytes a task holds at its peak.
-BASE_BYTES = 260 << 20  # interpreter, libraries, compiled kernels
-BYTES_PER_PREDICTION = 620
-BYTES_PER_LABEL = 700
+# Upper bounds of the highest resident memory (VmHWM) of a fresh process that ran all tasks of a stage, on the
+# generated data sets S and M with labels in frame order, at 50,000 to 1,000,000 predictions a partition, with
+# no metric and with all 21 of the catalogue. What was measured: docs/decisions/0006-driver-without-rows.md.
+BASE_BYTES = 440 << 20  # interpreter, libraries, compiled kernels, and what a heap keeps
+BYTES_PER_PREDICTION = 220
+BYTES_PER_LABEL = 400
 BYTES_PER_METRIC_VALUE = 12
+_INPUT_BYTES = 64  # of a row as it is read, contained in the numbers above
+_TIMES_READ = 2  # a wider row, or one of another partition in the same row group: as read, and as converted
+# What a count adds to the tables of each metric for a row, until each of a class's cells has a place there.
+COUNT_BYTES_PER_ROW = 400
+COUNT_BYTES_PER_CLASS = 1_500_000
+REDUCE_BYTES_PER_PREDICTION = 70  # a score run, sorted bucket by bucket, and the matched rows of all
+SCRATCH_BYTES_PER_ROW = 60  # outcomes and score runs kept in memory between stages
+SCRATCH_BYTES_PER_METRIC_VALUE = 4
+_SCRATCH_SHARE = 0.25  # of the memory promised, up to which a run in this process holds its scratch
 _SNAP = 0.25  # a cut may move by this share of a partition to a row group's end
 _OVER = 1.1  # partitions may be larger by so much, rather than one more of them
 
@@ -84,31 +95,64 @@ def _nearest(ends: Array, cuts: Array) -> Array:
     return np.where(np.abs(ends[below] - cuts) <= np.abs(ends[above] - cuts), ends[below], ends[above])
 
 
-def projected_bytes(n_predictions: float, n_labels: float, n_metrics: int) -> int:
-    """Peak memory of a task that evaluates so many rows."""
-    rows = n_predictions * BYTES_PER_PREDICTION + n_labels * BYTES_PER_LABEL
-    return int(BASE_BYTES + rows + (n_predictions + n_labels) * n_metrics * BYTES_PER_METRIC_VALUE)
+@dataclass(frozen=True)
+class PartitionRows:
+    """Rows of a source in each partition, (P,) float64, and bytes of input that are read for them, (P,)."""
+
+    n_rows: Array
+    bytes_read: Array
+
+    @property
+    def unforeseen_bytes(self) -> Array:
+        """What a task holds of its input beyond rows of the usual width, (P,)."""
+        return np.asarray(_TIMES_READ * np.maximum(self.bytes_read - _INPUT_BYTES * self.n_rows, 0))
 
 
-def check_memory(
-    bounds: Array, predictions: RowDensity, labels: RowDensity, n_metrics: int, cluster: ClusterConfig
-) -> int:
-    """The largest projected memory of a partition, in bytes.
+def evaluate_bytes(predictions: Sequence[PartitionRows], labels: PartitionRows, n_metrics: int) -> Array:
+    """Peak memory of the task of each partition, (P,) float64; predictions: of each model, one by one."""
+    n_values = n_metrics * BYTES_PER_METRIC_VALUE
+    of_labels = labels.n_rows * (BYTES_PER_LABEL + n_values) + labels.unforeseen_bytes
+    of_models = [
+        each.n_rows * (BYTES_PER_PREDICTION + n_values) + each.unforeseen_bytes for each in predictions
+    ]
+    return np.asarray(BASE_BYTES + of_labels + (np.max(of_models, axis=0) if of_models else 0.0))
 
-    Raises PlanError, naming the partition, when it exceeds what a worker has.
+
+def count_bytes(n_rows: float, largest_partition: float, n_metrics: int, n_classes: int) -> float:
+    """Peak memory of a task that counts some metrics at a time over all rows, a partition at a time."""
+    tables = n_metrics * min(n_rows * COUNT_BYTES_PER_ROW, (n_classes + 1) * COUNT_BYTES_PER_CLASS)
+    return BASE_BYTES + largest_partition * BYTES_PER_PREDICTION + tables
+
+
+def reduce_bytes(n_predictions: float) -> float:
+    """Peak memory of the task that puts all predictions in order."""
+    return BASE_BYTES + n_predictions * REDUCE_BYTES_PER_PREDICTION
+
+
+def scratch_bytes(n_rows: float, n_metrics: int) -> float:
+    """What stays in memory between stages of a run in this process."""
+    return n_rows * (SCRATCH_BYTES_PER_ROW + n_metrics * SCRATCH_BYTES_PER_METRIC_VALUE)
+
+
+def is_scratch_held(cluster: ClusterConfig, n_rows: float, n_metrics: int) -> bool:
+    """Whether what stages leave for one another stays in this process, in a run without a cluster."""
+    return scratch_bytes(n_rows, n_metrics) <= _SCRATCH_SHARE * (cluster.memory_per_worker_mib << 20)
+
+
+def check_memory(bounds: Array, needed: Array, n_predictions: Array, cluster: ClusterConfig) -> None:
+    """Raise PlanError, naming the partition, when a partition needs more than a worker has.
+
+    needed, n_predictions: of each partition, (P,) float64.
     """
     promised = cluster.memory_per_worker_mib << 20
-    largest = 0
-    n_predictions, n_labels = (np.diff(density.before(bounds)).tolist() for density in (predictions, labels))
-    for index, n_frames in enumerate(np.diff(bounds).tolist()):
-        needed = projected_bytes(n_predictions[index], n_labels[index], n_metrics)
-        largest = max(largest, needed)
-        if needed > promised:
-            raise PlanError(
-                f"partition {index} ({n_frames:,} frames, about {n_predictions[index]:,.0f} predictions)"
-                f" needs about {needed / 2**30:.1f} GiB",
-                expected=f"at most {promised / 2**30:.1f} GiB, what a worker has",
-                next_step="lower cluster.partition_predictions, drop cluster.partitions,"
-                " or raise cluster.memory_per_worker_mib",
-            )
-    return largest
+    too_large = np.flatnonzero(needed > promised)
+    if not len(too_large):
+        return
+    index = int(too_large[0])
+    raise PlanError(
+        f"partition {index} ({bounds[index + 1] - bounds[index]:,} frames, about"
+        f" {n_predictions[index]:,.0f} predictions) needs about {needed[index] / 2**30:.1f} GiB",
+        expected=f"at most {promised / 2**30:.1f} GiB, what a worker has",
+        next_step="lower cluster.partition_predictions, drop cluster.partitions,"
+        " or raise cluster.memory_per_worker_mib",
+    )

@@ -19,8 +19,18 @@ from emqa_core.errors import ConfigError
 from emqa_core.objects import Array
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.inputs import ParquetRows, Stretch
+from emqa_core.pipeline.metric_results import METRICS_PER_TASK
 from emqa_core.pipeline.open_inputs import Inputs, InputTables, open_inputs
-from emqa_core.pipeline.partitioning import RowDensity, check_memory, cut_frames
+from emqa_core.pipeline.partitioning import (
+    RowDensity,
+    check_memory,
+    count_bytes,
+    cut_frames,
+    evaluate_bytes,
+    is_scratch_held,
+    reduce_bytes,
+    scratch_bytes,
+)
 from emqa_core.pipeline.progress import Progress, SilentProgress
 from emqa_core.quality.registry import ChosenMetrics, choose_metrics
 from emqa_core.schema import SCHEMA_VERSION
@@ -35,7 +45,7 @@ class Plan:
     """Everything that is known before a row is evaluated.
 
     bounds (P + 1,) int64: partition p evaluates the frames bounds[p]:bounds[p + 1]. runs, digests: per
-    model. committed: models whose digest is already in the output. projected_bytes: largest memory of a task.
+    model. committed: models whose digest is already in the output. projected_bytes: peak of a process.
     """
 
     config: EvaluationConfig
@@ -108,14 +118,41 @@ def digest_of(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def cut(config: EvaluationConfig, inputs: Inputs, n_metrics: int) -> tuple[Array, int]:
-    """Bounds of the partitions and the largest projected memory of one. Raises PlanError."""
+def cut(config: EvaluationConfig, inputs: Inputs) -> Array:
+    """Bounds of the partitions, (P + 1,) int64."""
     sources, n_frames = list(inputs.predictions.values()), inputs.frames.n_frames
     predictions = RowDensity.highest([source.density() for source in sources], n_frames)
     ends = [source.row_group_ends() for source in sources if isinstance(source, ParquetRows)]
     ends_of_all = np.unique(np.concatenate(ends)) if ends else np.empty(0, np.int64)
-    bounds = cut_frames(predictions, n_frames, config.cluster, ends_of_all)
-    return bounds, check_memory(bounds, predictions, inputs.labels.density(), n_metrics, config.cluster)
+    return cut_frames(predictions, n_frames, config.cluster, ends_of_all)
+
+
+def project_memory(
+    config: EvaluationConfig, inputs: Inputs, bounds: Array, n_metrics: int, n_classes: int
+) -> int:
+    """Peak memory in bytes of the process that runs the largest task. Raises PlanError for a large partition.
+
+    In this process what is held of the inputs and between stages comes on top.
+    """
+    labels = inputs.labels.in_partitions(bounds)
+    predictions = [source.in_partitions(bounds) for source in inputs.predictions.values()]
+    needed = evaluate_bytes(predictions, labels, n_metrics)
+    check_memory(bounds, needed, np.max([each.n_rows for each in predictions], axis=0), config.cluster)
+    n_predictions = max(source.n_rows for source in inputs.predictions.values())
+    n_rows = inputs.labels.n_rows + n_predictions
+    largest = max(float((each.n_rows + labels.n_rows).max()) for each in predictions)
+    tasks = [
+        float(needed.max()),
+        count_bytes(n_rows, largest, min(n_metrics, METRICS_PER_TASK), n_classes) if n_metrics else 0.0,
+        reduce_bytes(n_predictions),
+    ]
+    held = 0.0
+    if config.cluster.address == "none":
+        held = inputs.labels.bytes_held + sum(source.bytes_held for source in inputs.predictions.values())
+        n_scratch = inputs.labels.n_rows + sum(source.n_rows for source in inputs.predictions.values())
+        if is_scratch_held(config.cluster, n_scratch, n_metrics):
+            held += scratch_bytes(n_scratch, n_metrics)
+    return int(max(tasks) + held)
 
 
 def plan_run(
@@ -145,7 +182,9 @@ def plan_run(
         model: digest_of(config, run_date, model, inputs.contents_for(model)) for model in inputs.predictions
     }
     runs = {model: run_identity(config, model, digest, run_date) for model, digest in digests.items()}
-    bounds, projected = cut(config, inputs, max(map(len, metrics.values()), default=0))
+    n_metrics = max(map(len, metrics.values()), default=0)
+    bounds = cut(config, inputs)
+    projected = project_memory(config, inputs, bounds, n_metrics, len(classes))
     committed = frozenset(model for model, run in runs.items() if is_committed(location, run.run_id))
     if inputs.why_there is not None and len(committed) < len(runs):
         progress.note(inputs.why_there)
