@@ -33,7 +33,7 @@ from emqa_core.quality.registry import ChosenMetric, ChosenMetrics
 from emqa_core.reductions.unit_totals import UnitTotals
 
 _TASKS_PER_WORKER = 4
-_MOST_METRICS = 4  # of a task: their counts stand in memory together; each task reads the outcomes anew
+MOST_METRICS = 4  # of a task: their counts stand in memory together; each task reads the outcomes anew
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def measure_tasks(
     counting: what is the same for all; its metrics are not used.
     """
     ordered = tuple(metrics)
-    per_task = max(1, min(_MOST_METRICS, len(ordered) // (_TASKS_PER_WORKER * n_workers)))
+    per_task = max(1, min(MOST_METRICS, len(ordered) // (_TASKS_PER_WORKER * n_workers)))
     controls = {name for name in CONTROL_OF.values() if name in counting.axes}
     tasks = []
     for first in range(0, len(ordered), per_task):

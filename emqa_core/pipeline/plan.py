@@ -19,7 +19,7 @@ from emqa_core.errors import ConfigError
 from emqa_core.objects import Array
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.inputs import ParquetRows, Stretch
-from emqa_core.pipeline.metric_results import METRICS_PER_TASK
+from emqa_core.pipeline.metric_results import MOST_METRICS
 from emqa_core.pipeline.open_inputs import Inputs, InputTables, open_inputs
 from emqa_core.pipeline.partitioning import (
     RowDensity,
@@ -143,7 +143,7 @@ def project_memory(
     largest = max(float((each.n_rows + labels.n_rows).max()) for each in predictions)
     tasks = [
         float(needed.max()),
-        count_bytes(n_rows, largest, min(n_metrics, METRICS_PER_TASK), n_classes) if n_metrics else 0.0,
+        count_bytes(n_rows, largest, min(n_metrics, MOST_METRICS), n_classes) if n_metrics else 0.0,
         reduce_bytes(n_predictions),
     ]
     held = 0.0
