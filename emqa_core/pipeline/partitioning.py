@@ -27,6 +27,7 @@ REDUCE_BYTES_PER_PREDICTION = 70  # a score run, sorted bucket by bucket, and th
 SCRATCH_BYTES_PER_ROW = 60  # outcomes and score runs kept in memory between stages
 SCRATCH_BYTES_PER_METRIC_VALUE = 4
 _SCRATCH_SHARE = 0.25  # of the memory promised, up to which a run in this process holds its scratch
+_MOST_IN_ONE_STRETCH = 1 << 31  # what stays in memory is reduced at once, and counted in four bytes
 _SNAP = 0.25  # a cut may move by this share of a partition to a row group's end
 _OVER = 1.1  # partitions may be larger by so much, rather than one more of them
 
@@ -136,7 +137,8 @@ def scratch_bytes(n_rows: float, n_metrics: int) -> float:
 
 def is_scratch_held(cluster: ClusterConfig, n_rows: float, n_metrics: int) -> bool:
     """Whether what stages leave for one another stays in this process, in a run without a cluster."""
-    return scratch_bytes(n_rows, n_metrics) <= _SCRATCH_SHARE * (cluster.memory_per_worker_mib << 20)
+    fits = scratch_bytes(n_rows, n_metrics) <= _SCRATCH_SHARE * (cluster.memory_per_worker_mib << 20)
+    return fits and n_rows < _MOST_IN_ONE_STRETCH
 
 
 def check_memory(bounds: Array, needed: Array, n_predictions: Array, cluster: ClusterConfig) -> None:
