@@ -137,6 +137,7 @@ def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) 
     from emqa_core.pipeline import stages
     from emqa_core.pipeline.cluster import open_executor
     from emqa_core.pipeline.finalize import reduce_scores
+    from emqa_core.pipeline.held_runs import hold_runs
     from emqa_core.pipeline.plan import plan_run
     from emqa_core.pipeline.progress import SilentProgress
     from emqa_core.storage.parts import read_part
@@ -158,9 +159,9 @@ def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) 
             }
         )
         plan = plan_run(config, progress)
-        stages.prepare_output(plan)
-        with open_executor(plan.config.cluster) as executor:
-            evaluated = stages.evaluate_partitions(plan, executor, progress)
+        with hold_runs(plan, progress) as held, open_executor(plan.config.cluster) as executor:
+            finished = stages.prepare_output(plan, executor, progress)
+            evaluated = stages.evaluate_partitions(plan, finished, executor, progress)
             if until == "rows":
                 state, scratch = evaluated.states["model"], evaluated.scratch["model"]
                 reduced = reduce_scores(plan, state, scratch, executor)
@@ -169,11 +170,11 @@ def emqa(folder: Path, metrics: str, until: Literal["rows", "files", "commit"]) 
                 return twelve_of(summary_table(performance, 0))
             counted = stages.count_metrics(plan, evaluated, executor, progress)
             finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
-        if until == "commit":
-            summary = stages.commit_runs(plan, finalized)[0].table("summary")
-        else:
-            (part,) = finalized.parts["model"]["summary"]
-            summary = read_part(plan.location, part)
+            if until == "commit":
+                summary = stages.commit_runs(held, finalized)[0].table("summary")
+            else:
+                (part,) = finalized.parts["model"]["summary"]
+                summary = read_part(plan.location, part)
         return twelve_of(summary)
 
     # A first evaluation of a hundredth of S loads what is loaded on first use.

@@ -117,6 +117,12 @@ class StorageConfig(_Section):
     allow_http: bool = _option(False, "Allow an http:// endpoint.", changes_results=False)
     ca_file: str | None = _option(None, "CA bundle of the store's certificate.", changes_results=False)
     timeout_s: float = _option(60.0, "Time a request may take, in seconds.", changes_results=False, gt=0)
+    lease_s: float = _option(
+        30.0,
+        "A process that is silent for so many seconds has lost its run to one that waits for it.",
+        changes_results=False,
+        gt=0,
+    )
 
 
 class EvaluationConfig(_Section):

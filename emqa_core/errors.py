@@ -97,3 +97,9 @@ class ClusterError(EmqaError):
     """The Dask scheduler cannot be reached or lost its workers."""
 
     exit_code = 9
+
+
+class RunBusyError(EmqaError):
+    """Another process evaluates the same run, or took it over from this one."""
+
+    exit_code = 10

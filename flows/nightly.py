@@ -25,6 +25,7 @@ from flows.tasks import (
     count_metrics,
     evaluate_partitions,
     finalize_tables,
+    hold_runs,
     plan_run,
     prepare_output,
     publish_results,
@@ -47,16 +48,18 @@ def nightly(
     options = read_options(config, overrides or (), run_date, scheduled_date())
     progress = ArtifactProgress()
     plan = plan_run(options, progress)
-    if plan.pending:
-        prepare_output(plan)
-        with open_executor(plan.config.cluster) as executor:
-            evaluated = evaluate_partitions(plan, executor, progress)
-            counted = count_metrics(plan, evaluated, executor, progress)
-            finalized = finalize_tables(plan, evaluated, counted, executor, progress)
-        runs = commit_runs(plan, finalized)
-    else:
-        progress.note("already complete: " + ", ".join(run.run_id for run in plan.runs.values()))
-        runs = read_runs(plan)
+    with hold_runs(plan, progress) as held:
+        plan, watched = held.plan, held.progress
+        if plan.pending:
+            with open_executor(plan.config.cluster) as executor:
+                finished = prepare_output(plan, executor, watched)
+                evaluated = evaluate_partitions(plan, finished, executor, watched)
+                counted = count_metrics(plan, evaluated, executor, watched)
+                finalized = finalize_tables(plan, evaluated, counted, executor, watched)
+            runs = commit_runs(held, finalized)
+        else:
+            progress.note("already complete: " + ", ".join(run.run_id for run in plan.runs.values()))
+            runs = read_runs(plan)
     publish_results(runs)
     return [run.run_id for run in runs]
 

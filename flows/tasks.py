@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import State, TaskRun
 
 from emqa_core.errors import EmqaError, StorageError
-from emqa_core.pipeline import plan, stages
+from emqa_core.pipeline import held_runs, plan, stages
 from flows import artifacts
 
 P = ParamSpec("P")
@@ -55,6 +55,7 @@ def as_task(name: str, function: Callable[P, R], retry_delays_s: tuple[float, ..
 
 
 plan_run = as_task("plan", plan.plan_run)
+hold_runs = as_task("take leases", held_runs.hold_runs, RETRY_DELAYS_S)
 prepare_output = as_task("prepare output", stages.prepare_output, RETRY_DELAYS_S)
 evaluate_partitions = as_task("evaluate partitions", stages.evaluate_partitions)
 count_metrics = as_task("count metrics", stages.count_metrics)

@@ -16,6 +16,7 @@ from typing import Any
 from emqa_core.config import config_from
 from emqa_core.pipeline import stages
 from emqa_core.pipeline.execute import InProcessExecutor
+from emqa_core.pipeline.held_runs import hold_runs
 from emqa_core.pipeline.open_inputs import InputTables
 from emqa_core.pipeline.plan import plan_run
 from emqa_core.pipeline.progress import SilentProgress
@@ -44,9 +45,10 @@ def run_until(stage: str, output: str) -> None:
 
     executor, progress = InProcessExecutor(), SilentProgress()
     plan = plan_run(config_from({**OPTIONS, "output": output}), progress, inputs())
-    stages.prepare_output(plan)
+    held = hold_runs(plan, progress)
+    finished = stages.prepare_output(plan, executor, progress)
     die_after("prepare")
-    evaluated = stages.evaluate_partitions(plan, executor, progress)
+    evaluated = stages.evaluate_partitions(plan, finished, executor, progress)
     die_after("evaluate")
     counted = stages.count_metrics(plan, evaluated, executor, progress)
     die_after("count")
@@ -61,7 +63,7 @@ def run_until(stage: str, output: str) -> None:
         die_after("commit_first_table")
 
     commit.commit_table = commit_and_die
-    stages.commit_runs(plan, finalized)
+    stages.commit_runs(held, finalized)
 
 
 def main(folder: Path) -> None:

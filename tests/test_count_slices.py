@@ -11,6 +11,7 @@ from emqa_core.config import config_from
 from emqa_core.pipeline import stages
 from emqa_core.pipeline.count_slices import slices_of
 from emqa_core.pipeline.execute import InProcessExecutor
+from emqa_core.pipeline.held_runs import hold_runs
 from emqa_core.pipeline.open_inputs import InputTables
 from emqa_core.pipeline.plan import plan_run
 from emqa_core.pipeline.progress import SilentProgress
@@ -41,12 +42,13 @@ def run_with(n_workers: int, output: Path) -> dict[str, pa.Table]:
     )
     progress = SilentProgress()
     plan = plan_run(config, progress, given)
-    stages.prepare_output(plan)
     executor = ManyWorkers(n_workers)
-    evaluated = stages.evaluate_partitions(plan, executor, progress)
-    counted = stages.count_metrics(plan, evaluated, executor, progress)
-    finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
-    return tables_of(stages.commit_runs(plan, finalized)[0])
+    with hold_runs(plan, progress) as held:
+        finished = stages.prepare_output(plan, executor, progress)
+        evaluated = stages.evaluate_partitions(plan, finished, executor, progress)
+        counted = stages.count_metrics(plan, evaluated, executor, progress)
+        finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
+        return tables_of(stages.commit_runs(held, finalized)[0])
 
 
 @pytest.mark.parametrize("n_workers", [20, 500])

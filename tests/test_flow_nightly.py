@@ -93,6 +93,7 @@ def test_each_stage_is_one_task(connected: None, server: dict[str, str], tmp_pat
     state = nightly(config=config, overrides=["cluster.partitions=3"], run_date=NIGHT, return_state=True)
     names = [
         "plan",
+        "take leases",
         "prepare output",
         "evaluate partitions",
         "count metrics",
@@ -127,7 +128,12 @@ def test_a_repeated_night_is_not_evaluated_again(
     assert state.result() == first
     assert read_run(str(tmp_path / "eval")).row()["finished_at"] == finished
     flow_run_id = str(state.state_details.flow_run_id)
-    assert task_names(server, flow_run_id) == ["plan", "publish results", "read complete runs"]
+    assert task_names(server, flow_run_id) == [
+        "plan",
+        "publish results",
+        "read complete runs",
+        "take leases",
+    ]
     assert "emqa-result-tiny-cat" in artifacts_of(server, flow_run_id)
 
 

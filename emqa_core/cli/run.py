@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
 
 GO_ON = (
-    "run the same command again: runs that are committed stay and are not evaluated again, what is not"
-    " committed is removed and made anew"
+    "run the same command again: runs that are committed stay and are not evaluated again, partitions that"
+    " are finished are taken over where scratch is stored, the rest is made anew"
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from emqa_core.config import EvaluationConfig, config_from
 from emqa_core.pipeline.cluster import open_executor
+from emqa_core.pipeline.held_runs import hold_runs
 from emqa_core.pipeline.open_inputs import InputTables
 from emqa_core.pipeline.plan import Plan, plan_run
 from emqa_core.pipeline.progress import Progress, SilentProgress
@@ -74,14 +75,16 @@ def run_stages(config: EvaluationConfig, given: InputTables, progress: Progress)
 
 def evaluate_plan(plan: Plan, progress: Progress) -> dict[str, Run]:
     """What is left to do of a plan. A model whose digest is committed already is not evaluated again."""
-    if plan.pending:
-        prepare_output(plan)
-        with open_executor(plan.config.cluster) as executor:
-            evaluated = evaluate_partitions(plan, executor, progress)
-            counted = count_metrics(plan, evaluated, executor, progress)
-            finalized = finalize_tables(plan, evaluated, counted, executor, progress)
-        runs = commit_runs(plan, finalized)
-    else:
-        progress.note("already complete: " + ", ".join(run.run_id for run in plan.runs.values()))
-        runs = read_runs(plan)
+    with hold_runs(plan, progress) as held:
+        plan, progress = held.plan, held.progress
+        if plan.pending:
+            with open_executor(plan.config.cluster) as executor:
+                finished = prepare_output(plan, executor, progress)
+                evaluated = evaluate_partitions(plan, finished, executor, progress)
+                counted = count_metrics(plan, evaluated, executor, progress)
+                finalized = finalize_tables(plan, evaluated, counted, executor, progress)
+            runs = commit_runs(held, finalized)
+        else:
+            progress.note("already complete: " + ", ".join(run.run_id for run in plan.runs.values()))
+            runs = read_runs(plan)
     return dict(zip(plan.runs, runs, strict=True))

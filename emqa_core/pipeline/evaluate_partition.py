@@ -25,12 +25,18 @@ from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
 from emqa_core.pipeline.metric_rows import (
     MeasuredRows,
-    SampleState,
     leave_rows,
     rows_of_targets,
     sample_state,
 )
 from emqa_core.pipeline.partition_side import ClassChoice, PartitionSide
+from emqa_core.pipeline.partition_states import (
+    PartitionState,
+    RecordedScratch,
+    TakenPartition,
+    leave_state,
+    part_name,
+)
 from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.rows import frames_of
 from emqa_core.pipeline.score_cuts import block_rows
@@ -43,16 +49,18 @@ from emqa_core.quality.compute import (
 )
 from emqa_core.quality.registry import ChosenMetrics
 from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
-from emqa_core.reductions.run_blocks import RunIndex
 from emqa_core.storage.location import Location
-from emqa_core.storage.parts import Part, write_part
+from emqa_core.storage.parts import write_part
 
 _MATCH = {"coco": match_coco, "best_iou": match_best_iou}
 
 
 @dataclass(frozen=True)
 class PartitionTask:
-    """One partition of every model; labels are read and measured once."""
+    """One partition of every model; labels are read and measured once.
+
+    attempts: by model, the digest of what the partition's files depend on besides its index.
+    """
 
     index: int
     config: EvaluationConfig
@@ -65,66 +73,22 @@ class PartitionTask:
     runs: Mapping[str, RunIdentity]
     location: Location
     scratch: Mapping[str, Scratch]
+    attempts: Mapping[str, str]
 
     @property
     def class_choice(self) -> ClassChoice:
         return ClassChoice(self.listed, self.classes, self.config.unlisted_classes)
 
 
-@dataclass(frozen=True)
-class PartitionState:
-    """What some partitions of one model leave: counts, parts, bad rows. Adds up in partition order.
-
-    parts: one of each fact table for each partition. runs: where the score runs of each lie, none of them
-    where they stay in memory.
-    """
-
-    counts: ClassCounts
-    parts: tuple[Part, ...]
-    quarantine: pa.Table
-    n_frames: int
-    n_labels: int
-    n_predictions: int
-    n_unlisted: int
-    cpu_s: float
-    sample: SampleState
-    runs: tuple[RunIndex, ...]
-
-    def __add__(self, other: PartitionState) -> PartitionState:
-        schemas = {part.table: part.schema for part in self.parts}
-        return PartitionState(
-            self.counts + other.counts,
-            # A thousand equal schemas are as many megabytes.
-            (*self.parts, *(replace(part, schema=schemas[part.table]) for part in other.parts)),
-            pa.concat_tables([self.quarantine, other.quarantine])
-            if other.quarantine.num_rows
-            else self.quarantine,
-            self.n_frames + other.n_frames,
-            self.n_labels + other.n_labels,
-            self.n_predictions + other.n_predictions,
-            self.n_unlisted + other.n_unlisted,
-            self.cpu_s + other.cpu_s,
-            self.sample + other.sample,
-            self.runs + other.runs,
-        )
-
-    def parts_of_partitions(self) -> tuple[dict[str, Part], ...]:
-        """The parts of each partition, by table."""
-        n_tables = len({part.table for part in self.parts})
-        firsts = range(0, len(self.parts), n_tables)
-        return tuple({part.table: part for part in self.parts[first : first + n_tables]} for first in firsts)
-
-
-def add_states(
-    some: Mapping[str, PartitionState], more: Mapping[str, PartitionState]
-) -> dict[str, PartitionState]:
-    """The states of every model over two runs of partitions that follow one another."""
-    return {model: state + more[model] for model, state in some.items()}
-
-
 @reused_memory()
-def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
-    """Evaluate every model on one partition and write its part of the fact tables."""
+def evaluate_partition(task: PartitionTask | TakenPartition) -> dict[str, PartitionState]:
+    """Evaluate every model on one partition and write its part of the fact tables.
+
+    Of a partition that an earlier attempt finished only the states are read.
+    """
+    if isinstance(task, TakenPartition):
+        return task.states()
+    task = replace(task, scratch={model: RecordedScratch.of(each) for model, each in task.scratch.items()})
     started = time.process_time()
     frame_rows = task.frames.read()
     frames = frames_of(frame_rows, task.config.resampling_unit)
@@ -147,6 +111,8 @@ def evaluate_partition(task: PartitionTask) -> dict[str, PartitionState]:
         )
         cpu_s = time.process_time() - started + shared_s / len(task.predictions)
         states[model] = replace(state, cpu_s=cpu_s)
+    for model, state in states.items():
+        leave_state(task.scratch[model], task.attempts[model], task.index, state)
     return states
 
 
@@ -190,8 +156,9 @@ def _evaluate_model(
         ),
     }  # fmt: skip
     run = task.runs[model]
+    name_of_part = part_name(task.attempts[model], task.index)
     parts = tuple(
-        write_part(task.location, name, run.run_id, f"part-{task.index:05d}", run.complete(make()))
+        write_part(task.location, name, run.run_id, name_of_part, run.complete(make()))
         for name, make in tables.items()
     )
     counts = _count(matches, labels, predictions, outcomes, label_outcomes, options, n_classes)

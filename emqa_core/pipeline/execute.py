@@ -217,12 +217,12 @@ class DaskExecutor:
             raise ClusterError(
                 f"the cluster {self.description} has lost all its workers",
                 found=f"none for {self._timeout_s:g} s",
-                next_step="start workers and run again: what was not committed is written anew",
+                next_step="start workers and run again: finished partitions are taken over",
             )
 
     def _lost(self, reason: str) -> ClusterError:
         return ClusterError(
             f"the connection to the cluster {self.description} was lost",
             found=reason.partition("\n")[0],  # Dask adds advice that does not fit here
-            next_step="see the scheduler's log, then run again: what was not committed is written anew",
+            next_step="see the scheduler's log, then run again: finished partitions are taken over",
         )

@@ -18,8 +18,8 @@ from emqa_core.analysis.class_performance import (
 from emqa_core.analysis.summary import summary_table
 from emqa_core.ingest.quarantine import combine_quarantine
 from emqa_core.pipeline.class_curves import Reduced, ScoreReduce, WholeTask, reduce_whole
-from emqa_core.pipeline.evaluate_partition import PartitionState
 from emqa_core.pipeline.execute import Executor
+from emqa_core.pipeline.partition_states import PartitionState
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.score_cuts import cut_scores, n_stretches
 from emqa_core.pipeline.score_stretches import reduce_stretches

@@ -6,11 +6,12 @@ beside the output first, rows that are not clustered by frame are shuffled there
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from emqa_core.pipeline.evaluate_partition import PartitionTask
 from emqa_core.pipeline.execute import DaskExecutor, Executor
 from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
+from emqa_core.pipeline.partition_states import attempt_key, scratch_folder
 from emqa_core.pipeline.partitioning import is_scratch_held
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
@@ -20,20 +21,30 @@ from emqa_core.pipeline.staging import stage
 
 
 def partition_tasks(
-    plan: Plan, executor: Executor, scratch: Mapping[str, Scratch], progress: Progress
+    plan: Plan,
+    executor: Executor,
+    scratch: Mapping[str, Scratch],
+    progress: Progress,
+    indices: Sequence[int],
 ) -> list[PartitionTask]:
-    """One task per partition, in order; all that a worker needs and no rows."""
+    """One task for each partition of `indices`, in order; all that a worker needs and no rows."""
+    if not indices:
+        return []
     shuffled = _shuffle(plan, executor, progress)
-    return [_partition_task(plan, index, scratch, executor, shuffled) for index in range(plan.n_partitions)]
+    return [_partition_task(plan, index, scratch, executor, shuffled) for index in indices]
 
 
-def scratch_of(plan: Plan, executor: Executor, run_id: str) -> Scratch:
+def scratch_of(plan: Plan, executor: Executor, model: str) -> Scratch:
     """Memory for a run in this process that fits, else the folder of the run's attempt."""
     rows = plan.inputs.labels.n_rows + sum(s.n_rows for s in plan.inputs.predictions.values())
     n_metrics = max(map(len, plan.metrics.values()), default=0)
     if executor.description == "none" and is_scratch_held(plan.config.cluster, rows, n_metrics):
         return MemoryScratch()
-    return StoredScratch(plan.location, run_id)
+    return StoredScratch(plan.location, plan.runs[model].run_id, _folder(plan, model))
+
+
+def _folder(plan: Plan, model: str) -> str:
+    return scratch_folder(attempt_key(plan, model))
 
 
 def _shuffle(plan: Plan, executor: Executor, progress: Progress) -> dict[str, list[RowSlice]]:
@@ -50,8 +61,9 @@ def _shuffle(plan: Plan, executor: Executor, progress: Progress) -> dict[str, li
     shuffled = {}
     for key, rows in unclustered.items():
         # Labels are laid out once for all models, in the folder of the first.
-        run = plan.runs[plan.pending[0] if key == "label" else key]
-        prefix = "input-label" if key == "label" else "input-prediction"
+        model = plan.pending[0] if key == "label" else key
+        run = plan.runs[model]
+        prefix = f"{_folder(plan, model)}/input-{'label' if key == 'label' else 'prediction'}"
         homes = frame_homes(rows, plan.stretches, plan.location, run.run_id)
         shuffled[key] = shuffle_rows(rows, homes, executor, plan.location, run.run_id, prefix)
         progress.advance("shuffle")
@@ -76,11 +88,17 @@ def _partition_task(
     predictions = {model: slice_of(model, plan.inputs.predictions[model]) for model in plan.pending}
     runs = {model: plan.runs[model] for model in plan.pending}
     if executor.description != "none":
-        shared = next(iter(runs.values())).run_id
-        frames = stage(frames, plan.location, shared, f"input-frame-{index:05d}")
-        labels = stage(labels, plan.location, shared, f"input-label-{index:05d}")
+        shared = plan.pending[0]
+        run_id, folder = runs[shared].run_id, _folder(plan, shared)
+        frames = stage(frames, plan.location, run_id, f"{folder}/input-frame-{index:05d}")
+        labels = stage(labels, plan.location, run_id, f"{folder}/input-label-{index:05d}")
         predictions = {
-            model: stage(rows, plan.location, runs[model].run_id, f"input-prediction-{index:05d}")
+            model: stage(
+                rows,
+                plan.location,
+                runs[model].run_id,
+                f"{_folder(plan, model)}/input-prediction-{index:05d}",
+            )
             for model, rows in predictions.items()
         }
     return PartitionTask(
@@ -95,4 +113,5 @@ def _partition_task(
         runs,
         plan.location,
         scratch,
+        {model: attempt_key(plan, model) for model in plan.pending},
     )

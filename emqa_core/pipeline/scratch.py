@@ -50,19 +50,24 @@ class MemoryScratch:
 
 @dataclass(frozen=True)
 class StoredScratch:
-    """Beside the output, in the folder of the run's attempt."""
+    """Beside the output, in the folder of the run's attempt, or in a folder there."""
 
     location: Location
     run_id: str
+    folder: str = ""
+
+    def path_of(self, name: str) -> str:
+        return f"{self.folder}/{name}" if self.folder else name
 
     def put(self, name: str, arrays: Mapping[str, Array]) -> None:
-        write_arrays(self.location, self.run_id, name, arrays)
+        write_arrays(self.location, self.run_id, self.path_of(name), arrays)
 
     def get(self, name: str, columns: Sequence[str] | None = None) -> dict[str, Array]:
-        return read_arrays(self.location, self.run_id, name, columns)
+        return read_arrays(self.location, self.run_id, self.path_of(name), columns)
 
     def put_words(self, name: str, words: Array) -> None:
-        write_words(self.location, self.run_id, name, words)
+        write_words(self.location, self.run_id, self.path_of(name), words)
 
     def get_words(self, stretches: Sequence[tuple[str, int, int]]) -> list[Array]:
-        return read_words(self.location, self.run_id, stretches)
+        paths = [(self.path_of(name), start, stop) for name, start, stop in stretches]
+        return read_words(self.location, self.run_id, paths)

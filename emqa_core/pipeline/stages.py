@@ -10,6 +10,7 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +21,14 @@ from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
-from emqa_core.pipeline.evaluate_partition import PartitionState, add_states, evaluate_partition
+from emqa_core.pipeline.evaluate_partition import PartitionTask, evaluate_partition
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.finalize import (
     class_tables,
     quarantine_table,
     reduce_scores,
 )
+from emqa_core.pipeline.held_runs import HeldRuns
 from emqa_core.pipeline.metric_results import (
     MeasuredMetric,
     MeasureTask,
@@ -35,15 +37,25 @@ from emqa_core.pipeline.metric_results import (
     metric_tables,
 )
 from emqa_core.pipeline.metric_rows import SampleState
+from emqa_core.pipeline.partition_states import (
+    PartitionState,
+    TakenPartition,
+    add_states,
+    attempt_key,
+    finished_partitions,
+    part_name,
+)
 from emqa_core.pipeline.partition_tasks import partition_tasks, scratch_of
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.reused_memory import reused_memory
-from emqa_core.pipeline.scratch import Scratch
-from emqa_core.storage.commit import commit_run, remove_unfinished
+from emqa_core.pipeline.scratch import Scratch, StoredScratch
+from emqa_core.storage.commit import commit_run, files_left, remove_left
 from emqa_core.storage.parts import Part, write_part
-from emqa_core.storage.probe import probe_location
 from emqa_core.storage.runs import Run, read_run
+
+# Partitions that an earlier attempt finished, by index.
+Finished = Mapping[int, TakenPartition]
 
 
 @dataclass(frozen=True)
@@ -72,18 +84,37 @@ class Finalized:
     run_rows: Mapping[str, dict[str, object]]
 
 
-def prepare_output(plan: Plan) -> None:
-    """Probe the store and remove what an earlier attempt of the same runs left."""
-    probe_location(plan.location)
+def prepare_output(plan: Plan, executor: Executor, progress: Progress) -> Finished:
+    """Remove what earlier attempts of the same runs left, except partitions that they finished.
+
+    Rows that an attempt committed before it died are taken out of the tables in any case. A partition stays
+    where every pending model has it, cut the same way, and its scratch is stored.
+    """
+    left = {model: files_left(plan.location, plan.runs[model].run_id) for model in plan.pending}
+    scratch = {model: scratch_of(plan, executor, model) for model in plan.pending}
+    stored = {model: each for model, each in scratch.items() if isinstance(each, StoredScratch)}
+    found = {
+        model: finished_partitions(each, attempt_key(plan, model), left[model])
+        for model, each in stored.items()
+    }
+    indices = sorted(set.intersection(*(set(each) for each in found.values()))) if found else []
     for model in plan.pending:
-        remove_unfinished(plan.location, plan.runs[model].run_id)
+        kept = {url for index in indices for url in found[model][index]}
+        remove_left(plan.location, plan.runs[model].run_id, left[model], kept)
+    if indices:
+        progress.note(f"reusing {len(indices)} of {plan.n_partitions} finished partitions")
+    return {index: TakenPartition(index, stored) for index in indices}
 
 
-def evaluate_partitions(plan: Plan, executor: Executor, progress: Progress) -> Evaluated:
-    """Match and measure every partition; the fact tables' parts are written on the way."""
+def evaluate_partitions(plan: Plan, finished: Finished, executor: Executor, progress: Progress) -> Evaluated:
+    """Match and measure every partition that is not finished; parts of the fact tables are written too."""
     models = plan.pending
-    scratch = {model: scratch_of(plan, executor, plan.runs[model].run_id) for model in models}
-    tasks = partition_tasks(plan, executor, scratch, progress)
+    scratch = {model: scratch_of(plan, executor, model) for model in models}
+    pending = [index for index in range(plan.n_partitions) if index not in finished]
+    evaluated = iter(partition_tasks(plan, executor, scratch, progress, pending))
+    tasks: list[PartitionTask | TakenPartition] = [
+        finished[index] if index in finished else next(evaluated) for index in range(plan.n_partitions)
+    ]
     progress.start("evaluate", len(tasks))
     states = executor.combine(
         evaluate_partition, tasks, add_states, lambda n: progress.advance("evaluate", n)
@@ -163,6 +194,7 @@ def finalize_tables(
         state, run = evaluated.states[model], plan.runs[model]
         reduced = reduce_scores(plan, state, evaluated.scratch[model], executor)
         classes = class_tables(plan, state.counts, reduced, state.n_frames)
+        name_of_part = part_name(attempt_key(plan, model), 0)
         tables = {
             **classes.tables,
             **metric_tables(counted.measured[model], counted.samples[model], plan.classes, plan.config),
@@ -176,7 +208,7 @@ def finalize_tables(
             complete = run.complete(table)
             schemas[model][name] = complete.schema
             if table.num_rows:
-                parts[model][name].append(write_part(plan.location, name, run.run_id, "part-00000", complete))
+                parts[model][name].append(write_part(plan.location, name, run.run_id, name_of_part, complete))
         rows[model] = _run_row(plan, model, state, parts[model], evaluated.description)
         progress.advance("finalize")
     progress.finish("finalize")
@@ -215,8 +247,12 @@ def _run_row(
     }
 
 
-def commit_runs(plan: Plan, finalized: Finalized) -> list[Run]:
-    """Make the runs visible, each with its row in `run` last; then as `read_runs`."""
+def commit_runs(held: HeldRuns, finalized: Finalized) -> list[Run]:
+    """Make the runs visible, each with its row in `run` last; then as `read_runs`.
+
+    Raises RunBusyError where another process took over a run that is not yet visible.
+    """
+    plan = held.plan
     for model, described in finalized.run_rows.items():
         run = plan.runs[model]
         finished = datetime.datetime.now(datetime.UTC)
@@ -231,6 +267,7 @@ def commit_runs(plan: Plan, finalized: Finalized) -> list[Run]:
             finalized.parts[model],
             finalized.schemas[model],
             run.complete(table_of(schema.RUN, [row])),
+            partial(held.require, model),
         )
     return read_runs(plan)
 

@@ -6,17 +6,28 @@ dies earlier leaves files, and perhaps rows, that no reader counts; the next att
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
 from emqa_core.errors import SchemaError, StorageError
 from emqa_core.schema import RUN, TABLES
-from emqa_core.storage.delta import commit_table, open_table, remove_rows, run_files, table_schema
+from emqa_core.storage.delta import (
+    commit_table,
+    fence_table,
+    nobody_else,
+    open_table,
+    remove_rows,
+    run_files,
+    table_schema,
+)
 from emqa_core.storage.location import Location
-from emqa_core.storage.parts import Part, partition_location, remove_work, write_part
+from emqa_core.storage.parts import Part, partition_location, remove_work, work_location, write_part
 from emqa_core.storage.side_by_side import side_by_side
 from emqa_core.storage.stored_columns import stored_schema, union_schema
+
+_LENGTH = 8
 
 
 def is_committed(location: Location, run_id: str) -> bool:
@@ -31,11 +42,54 @@ def remove_unfinished(location: Location, run_id: str) -> None:
     A run that exists keeps its files; only its scratch goes.
     """
     if not is_committed(location, run_id):
-        names = [name for name in TABLES if partition_location(location, name, run_id).exists()]
-        # Rows first: a log that names a file which is gone would break readers of the whole table.
-        side_by_side(lambda name: remove_rows(location, name, run_id), names, location)
-        side_by_side(lambda name: partition_location(location, name, run_id).remove(), names, location)
+        left = files_left(location, run_id)
+        remove_left(location, run_id, left, ())
+    else:
+        remove_work(location, run_id)
+
+
+def remove_strays(location: Location, run_id: str) -> None:
+    """Remove what a process that lost a run wrote after another one had committed it."""
+    if is_committed(location, run_id):
+        side_by_side(lambda name: _remove_unknown(location, name, run_id), TABLES, location)
+        remove_work(location, run_id)
+
+
+def _remove_unknown(location: Location, table_name: str, run_id: str) -> None:
+    table = open_table(location, table_name)
+    known = set() if table is None else {location.child(table_name, path).url for path in run_files(table)}
+    folder = partition_location(location, table_name, run_id)
+    folder.remove_files([url for url in folder.list() if url not in known])
+
+
+def keep_others_out(location: Location) -> None:
+    """Have a transaction fail with which a process that lost its run might still make the run visible."""
+    fence_table(location, RUN.name, stored_schema(RUN.name, RUN.arrow()))
+
+
+def files_left(location: Location, run_id: str) -> dict[str, int]:
+    """Bytes of all files that attempts of a run left, parts and scratch, by URL."""
+    folders = _folders(location, run_id)
+    found = side_by_side(lambda folder: folder.sizes(), folders, location)
+    return {url: n_bytes for sizes in found for url, n_bytes in sizes.items()}
+
+
+def remove_left(location: Location, run_id: str, left: Iterable[str], kept: Collection[str]) -> None:
+    """Remove an unfinished run's rows from every table, then the files that are left, except those kept."""
+    tables = {url[len(location.url) + 1 :].partition("/")[0] for url in left}
+    # Rows first: a log that names a file which is gone would break readers of the whole table.
+    names = [name for name in TABLES if name in tables]
+    side_by_side(lambda name: remove_rows(location, name, run_id), names, location)
+    if kept:
+        location.remove_files([url for url in left if url not in kept])
+        return
+    side_by_side(lambda folder: folder.remove(), _folders(location, run_id)[:-1], location)
     remove_work(location, run_id)
+
+
+def _folders(location: Location, run_id: str) -> list[Location]:
+    parts = [partition_location(location, name, run_id) for name in TABLES]
+    return [*parts, work_location(location, run_id)]
 
 
 def commit_run(
@@ -44,12 +98,14 @@ def commit_run(
     parts: Mapping[str, Sequence[Part]],
     schemas: Mapping[str, pa.Schema],
     run_row: pa.Table,
+    require: Callable[[], None] = nobody_else,
 ) -> None:
     """Make a run exist: its parts become rows of their tables, then its row of `run` is written.
 
     parts: the files of each table. schemas: the columns in memory of each table, of those without rows
     too, so that every table exists. run_row: the one row of `run`. The call may be repeated: what is
-    committed already stays, and the row of a run that exists is not written again.
+    committed already stays, and the row of a run that exists is not written again. require: called before
+    each transaction; raises where this process may not commit the run any more.
 
     Raises SchemaError, before anything is committed, where a column would change its type; StorageError
     where the store refuses or a part is gone.
@@ -66,15 +122,19 @@ def commit_run(
             union_schema(name, [table_schema(table), stored[name]])
     tables = [name for name in stored if name != RUN.name]
     side_by_side(lambda name: _check_parts(location, name, run_id, parts.get(name, ())), tables, location)
+
     side_by_side(
-        lambda name: commit_table(location, name, run_id, parts.get(name, ()), stored[name], opened[name]),
+        lambda name: commit_table(
+            location, name, run_id, parts.get(name, ()), stored[name], opened[name], require
+        ),
         tables,
         location,
     )
     runs = opened[RUN.name]
     if runs is None or not run_files(runs, run_id):
-        row = write_part(location, RUN.name, run_id, "run", run_row)
-        commit_table(location, RUN.name, run_id, [row], stored[RUN.name], runs)
+        # A name of its own: another process that took over this run writes another row.
+        row = write_part(location, RUN.name, run_id, f"run-{uuid.uuid4().hex[:_LENGTH]}", run_row)
+        commit_table(location, RUN.name, run_id, [row], stored[RUN.name], runs, require)
     remove_work(location, run_id)
 
 

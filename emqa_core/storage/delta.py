@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,10 @@ def file_sizes(table: DeltaTable, run_id: str | None = None) -> dict[str, int]:
     return {path: sizes[path] for path in run_files(table, run_id)}
 
 
+def nobody_else() -> None:
+    """For commits of runs that no lease guards: one process commits them."""
+
+
 def commit_table(
     location: Location,
     table_name: str,
@@ -70,17 +75,20 @@ def commit_table(
     parts: Sequence[Part],
     schema: pa.Schema,
     opened: DeltaTable | None,
+    require: Callable[[], None] = nobody_else,
 ) -> None:
     """Make a run's parts the run's rows of a table, in one transaction that also adds new columns.
 
     schema: the run's stored columns. opened: the version that the columns were checked against, None where
-    there was no table. After a conflict with another run the table is read again. Raises SchemaError where
-    that run has just brought a column of another type, StorageError where the table stays contended.
+    there was no table. require: as in `commit_run`. After a conflict with another run the table is read
+    again. Raises SchemaError where that run has just brought a column of another type, StorageError where
+    the table stays contended.
     """
     folder = location.child(table_name)
     last: _ConflictError | None = None
     table = opened
     for attempt in range(_ATTEMPTS):
+        require()
         try:
             with explain_errors(folder):
                 if table is None:
@@ -104,6 +112,34 @@ def remove_rows(location: Location, table_name: str, run_id: str) -> None:
     table = open_table(location, table_name)
     if table is not None and run_files(table, run_id):
         commit_table(location, table_name, run_id, (), table_schema(table), table)
+
+
+def fence_table(location: Location, table_name: str, schema: pa.Schema) -> None:
+    """Commit nothing, so that every transaction which was made for an older version fails.
+
+    schema: the stored columns of the table, in case there is none yet.
+    """
+    from deltalake import CommitProperties
+    from deltalake.exceptions import CommitFailedError
+
+    folder = location.child(table_name)
+    for _ in range(_ATTEMPTS):
+        table = open_table(location, table_name)
+        with explain_errors(folder), suppress(_ConflictError, CommitFailedError):
+            if table is None:
+                _create(folder, table_name, "", (), schema)
+            else:
+                table.create_write_transaction(
+                    [],
+                    "append",
+                    table_schema(table),
+                    partition_by=[RUN_ID.name],
+                    commit_properties=CommitProperties(max_commit_retries=0),
+                )
+            return
+        # A version that came between is as good, but it may have been the one that is to be kept out.
+        time.sleep(random.uniform(0, 0.1))
+    raise StorageError(f"table {table_name!r} in {location.where} could not be committed to")
 
 
 def _create(folder: Location, table_name: str, run_id: str, parts: Sequence[Part], schema: pa.Schema) -> None:
@@ -151,6 +187,7 @@ def _replace_rows(
     table: DeltaTable, table_name: str, run_id: str, parts: Sequence[Part], schema: pa.Schema
 ) -> None:
     """One transaction against one version of the table, or none where it holds these parts already."""
+    from deltalake import CommitProperties
     from deltalake.exceptions import CommitFailedError
 
     present = table_schema(table)
@@ -174,6 +211,9 @@ def _replace_rows(
                 union,
                 partition_by=[RUN_ID.name],
                 partition_filters=[(RUN_ID.name, "=", run_id)],
+                # Retries of its own would not look at what came between: another process may have
+                # taken over this run.
+                commit_properties=CommitProperties(max_commit_retries=0),
             )
     except CommitFailedError as error:
         raise _ConflictError(str(error)) from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, cast
@@ -28,6 +28,7 @@ _STORES: dict[str, Store] = {
     "az": "abfs",
 }
 DEFAULT_STORAGE = StorageConfig()
+_MAKING_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Location:
         """The file's bytes. For writing, folders above are made; an object appears when it is closed."""
         with explain_errors(self):
             if mode == "wb" and self.store == "file":
-                Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+                make_folder(Path(self.path).parent)
             options = {"cache_type": "bytes"} if mode == "rb" and self.store != "file" else {}
             return cast(BinaryIO, self._files.open(self.path, mode, **options))
 
@@ -124,16 +125,25 @@ class Location:
     def local_replacement(self) -> Iterator[IO[bytes]]:
         """A file beside a local one that takes its place when all went well."""
         target = Path(self.path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         # A name of this process: an attempt that was killed leaves it to `remove_unfinished`.
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            with pa.OSFile(str(beside), "wb") as file:  # Arrow writes it without a copy for Python
+            with open_new(beside) as file:
                 yield file
             beside.replace(target)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+    def remove_files(self, urls: Sequence[str]) -> None:
+        """Remove files beneath, by their URLs; those that are not there are no error."""
+        with explain_errors(self):
+            if self.store == "file":
+                for url in urls:
+                    Path(url.partition("://")[2]).unlink(missing_ok=True)
+            elif urls:
+                with suppress(FileNotFoundError):
+                    self._files.rm([url.partition("://")[2] for url in urls])
 
     def exists(self) -> bool:
         """Whether a file is there, or a folder that holds something; locally any folder."""
@@ -157,8 +167,12 @@ class Location:
     def sizes(self) -> dict[str, int]:
         """Bytes of all files beneath by URL, in path order."""
         with explain_errors(self):
-            if self.store == "file" and (file := Path(self.path)).is_file():
-                return {self.url: file.stat().st_size}
+            if self.store == "file":
+                file = Path(self.path)
+                if not file.exists():
+                    return {}  # a tenth of what it takes fsspec to find nothing
+                if file.is_file():
+                    return {self.url: file.stat().st_size}
             try:
                 found = self._files.find(self.path, detail=True)
             except FileNotFoundError:
@@ -238,6 +252,23 @@ class FileAccess:
     def etag_or_none(self, url: str) -> str | None:
         """The store's tag of a file's content; None on a local disk."""
         return Location.of(url, self.storage).etag_or_none()
+
+
+def open_new(path: Path) -> IO[bytes]:
+    """A local file for writing; Arrow writes it without a copy for Python."""
+    for _ in range(_MAKING_ATTEMPTS):
+        make_folder(path.parent)
+        with suppress(FileNotFoundError):
+            return cast(IO[bytes], pa.OSFile(str(path), "wb"))
+    return cast(IO[bytes], pa.OSFile(str(path), "wb"))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, while another process may tidy empty ones away."""
+    for _ in range(_MAKING_ATTEMPTS):
+        with suppress(FileNotFoundError):
+            path.mkdir(parents=True, exist_ok=True)
+            return
 
 
 def _as_given(url: str) -> str:

@@ -153,8 +153,8 @@ def read_parquet(
             return _read_columns(reader, schema, keep_absent)
 
 
-def write_arrays(location: Location, run_id: str, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Leave arrays for a later stage of the same attempt, under a name computed beforehand.
+def write_arrays(location: Location, run_id: str, name: str, arrays: Mapping[str, np.ndarray]) -> int:
+    """Leave arrays for a later stage of the same attempt, under a name computed beforehand; bytes written.
 
     A zip of .npy members, uncompressed; arrays of objects are refused, nothing is pickled.
     """
@@ -163,7 +163,9 @@ def write_arrays(location: Location, run_id: str, name: str, arrays: Mapping[str
         for key, array in arrays.items():
             with container.open(f"{key}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-    _work_file(location, run_id, name).write_bytes(buffer.getbuffer())
+    with buffer.getbuffer() as data:
+        array_file(location, run_id, name).write_bytes(data)
+        return data.nbytes
 
 
 def read_arrays(
@@ -171,7 +173,7 @@ def read_arrays(
 ) -> dict[str, np.ndarray]:
     """The arrays left under a name, all or some."""
     with (
-        _work_file(location, run_id, name).open("rb") as file,
+        array_file(location, run_id, name).open("rb") as file,
         zipfile.ZipFile(file) as container,
     ):
         keys = names if names is not None else [entry.removesuffix(".npy") for entry in container.namelist()]
@@ -182,16 +184,18 @@ def read_arrays(
         return arrays
 
 
-def write_words(location: Location, run_id: str, name: str, words: np.ndarray) -> None:
-    """Leave one array of uint64 for a later stage, of which stretches can be read."""
-    _words_file(location, run_id, name).write_bytes(words.astype("<u8", copy=False).view(np.uint8).data)
+def write_words(location: Location, run_id: str, name: str, words: np.ndarray) -> int:
+    """Leave one array of uint64 for a later stage, of which stretches can be read; bytes written."""
+    data = words.astype("<u8", copy=False).view(np.uint8).data
+    words_file(location, run_id, name).write_bytes(data)
+    return data.nbytes
 
 
 def read_words(
     location: Location, run_id: str, stretches: Sequence[tuple[str, int, int]]
 ) -> list[np.ndarray]:
     """Words start:stop of arrays, from (name, start, stop): one request each, several at a time."""
-    files = [_words_file(location, run_id, name) for name, _, _ in stretches]
+    files = [words_file(location, run_id, name) for name, _, _ in stretches]
     with explain_errors(files[0] if files else location):
         found = location.filesystem().cat_ranges(
             [file.path for file in files],
@@ -217,12 +221,14 @@ def remove_work(location: Location, run_id: str) -> None:
                 above.rmdir()
 
 
-def _work_file(location: Location, run_id: str, name: str) -> Location:
+def array_file(location: Location, run_id: str, name: str) -> Location:
+    """The file of the arrays left under a name."""
     steps = [_plain(step) for step in name.split("/")]
     return work_location(location, run_id).child(*steps[:-1], f"{steps[-1]}.zip")
 
 
-def _words_file(location: Location, run_id: str, name: str) -> Location:
+def words_file(location: Location, run_id: str, name: str) -> Location:
+    """The file of the words left under a name."""
     return work_location(location, run_id).child(f"{_plain(name)}.words")
 
 

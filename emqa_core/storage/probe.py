@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from emqa_core.errors import EmqaError, StorageError
+from emqa_core.storage.conditional_put import create_once, http_status
 from emqa_core.storage.location import Location
 from emqa_core.storage.store_errors import explained, is_store_error, reason
 
@@ -74,50 +75,22 @@ def _probe_bucket(location: Location) -> None:
 
 def _probe_conditional_put(location: Location, file: Location) -> None:
     try:
-        _create(file)
+        create_once(file, b"emqa")
     except Exception as error:
         if not is_store_error(error):
             raise
-        if _status(error) in (400, 501):
+        if http_status(error) in (400, 501):
             raise _unconditional(location, reason(error)) from error
         raise explained(location, error) from error
     try:
-        _create(file)
+        create_once(file, b"emqa")
+    except FileExistsError:
+        return
     except Exception as error:
-        if isinstance(error, FileExistsError) or _status(error) in (409, 412):
-            return
         if not is_store_error(error):
             raise
         raise explained(location, error) from error
     raise _unconditional(location, "a second put of the same object succeeded with If-None-Match: *")
-
-
-def _create(file: Location) -> None:
-    """Create a file or object that must not exist."""
-    if file.store == "file":
-        _link(file)
-    elif file.store == "s3":
-        key = file.path.partition("/")[2]
-        _quick(file).call_s3("put_object", Bucket=file.bucket, Key=key, Body=b"emqa", IfNoneMatch="*")
-    else:
-        _quick(file).pipe_file(file.path, b"emqa", mode="create")
-
-
-def _link(file: Location) -> None:
-    """Create a local file as Delta's client commits to a disk: by a hard link, which not every one knows."""
-    path, staged = Path(file.path), Path(f"{file.path}.staged")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged.write_bytes(b"emqa")
-    try:
-        path.hardlink_to(staged)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise StorageError(
-            f"the file system of {path.parent.parent.parent} cannot commit safely: it has no hard links",
-            found=reason(error),
-            next_step="choose an output on another disk, or in an object store",
-        ) from error
 
 
 def _probe_delta(location: Location, table: Location) -> None:
@@ -140,16 +113,6 @@ def _probe_delta(location: Location, table: Location) -> None:
 def _quick(location: Location) -> Any:
     storage = location.storage.model_copy(update={"timeout_s": min(location.storage.timeout_s, _ANSWER_S)})
     return Location(location.url, storage).filesystem(attempts=1)
-
-
-def _status(error: Exception) -> int | None:
-    """HTTP status of a store's answer, where fsspec's error has one behind it."""
-    for each in (error, error.__cause__):
-        answer = getattr(each, "response", None)
-        if isinstance(answer, dict):
-            status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            return int(status) if status else None
-    return None
 
 
 def _unconditional(location: Location, found: str) -> StorageError:
