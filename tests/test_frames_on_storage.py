@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqa_core import evaluate
@@ -112,6 +112,7 @@ def test_frames_that_must_be_put_in_order_do_not_stay(tmp_path: Path, columns: d
     assert stored(tmp_path / "f.parquet", pa.table(columns), 3) is None
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     ids=st.lists(st.integers(-50, 50), unique=True, min_size=1).map(sorted),
     wanted=st.lists(st.integers(-60, 60)),

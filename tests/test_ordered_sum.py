@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from operator import add
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emqa_core.pipeline.ordered_sum import OrderedSum
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.permutations(range(9)))
 def test_the_order_of_arrival_does_not_tell(arrival: list[int]) -> None:
     """Text adds up in one order only; what is held is never more than the gaps make necessary."""
