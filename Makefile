@@ -52,6 +52,7 @@ lint: setup ## style, types, import contract, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m benchmarks.page --check
 
 .PHONY: wheel
 wheel: setup ## build the wheel and use it away from the repository
@@ -64,10 +65,38 @@ wheel: setup ## build the wheel and use it away from the repository
 	cd dist && PYTHONPATH=site $(CURDIR)/$(BIN)/python site/bin/emqa --version
 
 .PHONY: docs
-docs: setup ## print docs/tables.md and the files in configs/ from the code
+docs: setup ## print docs/tables.md, the files in configs/ and the tables of docs/benchmarks.md
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m benchmarks.page
+
+.venv/.peers: .venv/.installed
+	$(UV) sync --frozen --inexact --group bench
+	@touch $@
+
+# make bench SIZE=M ROUNDS=5; both have defaults, and data that are not there are made.
+SIZE ?= S
+ROUNDS ?=
 
 .PHONY: bench
-bench: setup ## side by side with the other evaluators (minutes; not part of the tests)
-	$(UV) sync --frozen --inexact --group bench
-	$(BIN)/python -m benchmarks.compare
+bench: .venv/.peers ## side by side with the other evaluators (minutes; SIZE=S, M, L, XL; ROUNDS)
+	$(BIN)/python -m benchmarks.compare --size $(SIZE) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: guard
+guard: .venv/.peers ## fail where S takes too long beside the quickest other evaluator
+	$(BIN)/python -m benchmarks.guard
+
+.PHONY: figures
+figures: .venv/.peers ## every table of docs/benchmarks.md but those of scale (an hour)
+	$(BIN)/python -m benchmarks.compare --size S
+	$(BIN)/python -m benchmarks.compare --size M
+	$(BIN)/python -m benchmarks.stages
+	$(BIN)/python -m benchmarks.columns
+	$(BIN)/python -m benchmarks.importance
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.convert
+	$(BIN)/python -m benchmarks.memory
+
+.PHONY: scale
+scale: .venv/.peers ## one and two workers on a Dask scheduler (SIZE=XL: 25 million predictions), many partitions
+	$(BIN)/python -m benchmarks.scale --size $(SIZE)
+	$(BIN)/python -m benchmarks.scale --size S --partitions 10 100 1000

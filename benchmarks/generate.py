@@ -1,7 +1,7 @@
 """A seeded data set that looks like a detector's output on COCO val2017, at any size.
 
     python -m benchmarks.generate S            Parquet (ours) and COCO JSON (the peers')
-    python -m benchmarks.generate XL --no-json
+    python -m benchmarks.generate XL --json    Parquet alone; `--json labels`: with the labels' JSON
 
 Per frame 7.4 labels and 50 predictions on average, 80 classes of which one has 30% of the labels, 41% small
 and 24% large labels, crowds, tied scores, duplicates and confusions. One size and seed give one data set.
@@ -10,14 +10,16 @@ and 24% large labels, crowds, tied scores, duplicates and confusions. One size a
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from benchmarks.coco_json import WRITE_JSON
 
 DATA = Path(__file__).parent.parent / "bench-data"
 FRAMES_OF_SIZE = {"XS": 500, "S": 5_000, "M": 50_000, "L": 118_000, "XL": 500_000}
@@ -213,9 +215,9 @@ class Scene:
         return clipped.take(np.flatnonzero(rank < MOST_PREDICTIONS))
 
 
-def make_tables(size: str, seed: int = SEED, clustered: bool = False) -> dict[str, pa.Table]:
+def make_tables(n_frames: int, seed: int = SEED, clustered: bool = False) -> dict[str, pa.Table]:
     """The three input tables. Labels come in random order, as COCO's do; clustered: in frame order."""
-    scene = Scene(FRAMES_OF_SIZE[size], seed)
+    scene = Scene(n_frames, seed)
     labels, area, is_crowd = scene.labels()
     predictions = scene.predictions(labels, area, is_crowd)
     shuffled = scene.rng.permutation(len(labels))
@@ -242,58 +244,44 @@ def box_columns(boxes: Boxes, frame_id: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def coco_rows(table: pa.Table, names: dict[str, str]) -> Iterator[dict[str, object]]:
-    """Rows of a label or prediction table as COCO writes them; names: column -> COCO's key."""
-    for batch in table.to_batches(max_chunksize=100_000):
-        columns = {name: batch.column(name).to_pylist() for name in names}
-        columns.update({name: batch.column(name).to_pylist() for name in BOX})
-        for values in zip(*columns.values(), strict=True):
-            row = dict(zip(columns, values, strict=True))
-            yield {**{key: row[name] for name, key in names.items()}, "bbox": [row[name] for name in BOX]}
+TABLES = ("frame", "label", "prediction")
 
 
-BOX = ("x_px", "y_px", "width_px", "height_px")
-LABEL_KEYS = {
-    "label_id": "id",
-    "frame_id": "image_id",
-    "class_id": "category_id",
-    "area_px2": "area",
-    "is_crowd": "iscrowd",
-}
-PREDICTION_KEYS = {"frame_id": "image_id", "class_id": "category_id", "score": "score"}
-
-
-def write_json(folder: Path, tables: dict[str, pa.Table]) -> None:
-    label = tables["label"]
-    label = label.set_column(
-        label.column_names.index("is_crowd"), "is_crowd", label["is_crowd"].cast(pa.int8())
-    )
-    images = [
-        {"id": row["frame_id"], "width": int(row["width_px"]), "height": int(row["height_px"])}
-        for row in tables["frame"].to_pylist()
-    ]
-    categories = [{"id": code + 1, "name": f"class {code + 1}"} for code in range(N_CLASSES)]
-    annotations = list(coco_rows(label, LABEL_KEYS))
-    with (folder / "labels.json").open("w") as file:
-        json.dump({"images": images, "annotations": annotations, "categories": categories}, file)
-    with (folder / "predictions.json").open("w") as file:
-        json.dump(list(coco_rows(tables["prediction"], PREDICTION_KEYS)), file)
-
-
-def write(size: str, root: Path = DATA, *, with_json: bool = True, clustered: bool = False) -> Path:
-    """Write a data set unless it is there; returns its folder."""
+def write(
+    size: str, root: Path = DATA, *, as_json: tuple[str, ...] = tuple(WRITE_JSON), clustered: bool = False
+) -> Path:
+    """Write a data set unless it is there; returns its folder. as_json: which files to write as JSON too."""
     folder = root / (f"{size}-clustered" if clustered else size)
-    wanted = ["frame.parquet", "label.parquet", "prediction.parquet"]
-    wanted += ["labels.json", "predictions.json"] if with_json else []
-    if all((folder / name).exists() for name in wanted):
+    is_there = are_written(folder)
+    missing = [name for name in as_json if not (folder / f"{name}.json").exists()]
+    if is_there and not missing:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    tables = make_tables(size, clustered=clustered)
-    if with_json:
-        write_json(folder, tables)
-    for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet", compression="zstd", row_group_size=ROW_GROUP)
+    tables = make_tables(FRAMES_OF_SIZE[size], clustered=clustered)
+    for name in missing:
+        with replaced(folder / f"{name}.json") as path, path.open("w", encoding="utf-8") as file:
+            WRITE_JSON[name](file, tables, N_CLASSES)
+    if not is_there:
+        write_tables(folder, tables)
     return folder
+
+
+def are_written(folder: Path) -> bool:
+    return all((folder / f"{name}.parquet").exists() for name in TABLES)
+
+
+def write_tables(folder: Path, tables: dict[str, pa.Table]) -> None:
+    for name, table in tables.items():
+        with replaced(folder / f"{name}.parquet") as path:
+            pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A file that is there whole or not at all."""
+    part = path.with_suffix(f"{path.suffix}.part")
+    yield part
+    part.replace(path)
 
 
 def main() -> None:
@@ -301,12 +289,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("size", choices=FRAMES_OF_SIZE)
-    parser.add_argument("--no-json", action="store_true", help="Parquet only")
+    parser.add_argument(
+        "--json", nargs="*", choices=WRITE_JSON, default=list(WRITE_JSON), help="default: both"
+    )
     parser.add_argument("--clustered", action="store_true", help="labels in frame order")
     parser.add_argument("--root", type=Path, default=DATA)
     options = parser.parse_args()
-    folder = write(options.size, options.root, with_json=not options.no_json, clustered=options.clustered)
-    for name in ("frame", "label", "prediction"):
+    folder = write(options.size, options.root, as_json=tuple(options.json), clustered=options.clustered)
+    for name in TABLES:
         print(f"{folder / name}.parquet: {pq.read_metadata(folder / f'{name}.parquet').num_rows} rows")
 
 
