@@ -29,7 +29,8 @@ from emqa_core.ingest.columns import (
     content_of,
 )
 from emqa_core.ingest.first_rows import FirstRows
-from emqa_core.ingest.json_stream import Block
+from emqa_core.ingest.json_numbers import NumberDecoder, NumberField, NumberKind, NumberRows
+from emqa_core.ingest.json_stream import Block, RowDecoder
 from emqa_core.ingest.json_values import column_of
 from emqa_core.ingest.quarantine import BadRows
 
@@ -52,6 +53,19 @@ class _Field:
     def is_required(self) -> bool:
         """Whether a row without it is bad, so that its block is read loosely."""
         return self.canonical in ("frame_id", "class_id", "score", BOX, *BOX_COLUMNS)
+
+    @property
+    def number_kind(self) -> NumberKind | None:
+        """What a row of numbers alone has under the key; None where it may hold anything else."""
+        if self.content == "box":
+            return "box"
+        if self.type not in _NUMPY or self.content == "text":
+            return None
+        if self.content == "flag":
+            return "flag" if self.type is int else None
+        if self.content in ("id", "whole") and self.type is not int:
+            return None
+        return "whole" if self.type is int else "number"
 
 
 class JsonRows:
@@ -78,18 +92,22 @@ class JsonRows:
         self._source = source
         self._first_rows = FirstRows()
 
-    def decoder(self) -> msgspec.json.Decoder[Any]:
-        """The decoder of the next block: a list of typed rows."""
+    def decoder(self) -> RowDecoder:
+        """The decoder of the next block: a list of typed rows, or columns of numbers."""
         return self._decoder
 
     def add(self, block: Block) -> None:
         """Take in a block. Raises InputError where the file's first rows lack a column altogether."""
-        arrays = self._typed_arrays(block.rows) if block.typed else None
+        arrays: dict[str, pa.Array] | None = None
+        if isinstance(block.rows, NumberRows):
+            arrays = self._number_arrays(block.rows)
+        elif block.typed:
+            arrays = self._typed_arrays(block.rows)
         if arrays is not None:
             kept = np.arange(self.n_rows, self.n_rows + len(block.rows))
             self._count_typed(len(block.rows))
         else:
-            rows = [self._loosened(row) for row in block.rows] if block.typed else block.rows
+            rows = [self._loosened(row) for row in block.rows] if block.typed else list(block.rows)
             kept, arrays = self._loose_arrays(rows)
         self._chunks.append((kept, arrays))
         self.n_rows += len(block.rows)
@@ -130,7 +148,10 @@ class JsonRows:
             kw_only=True,
             gc=False,
         )
-        self._decoder = msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]
+        structs = msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]
+        numbers = [NumberField(field.key, kind) for field in self._fields if (kind := field.number_kind)]
+        of_numbers = bool(numbers) and len(numbers) == len(self._fields)
+        self._decoder: RowDecoder = NumberDecoder(numbers, structs) if of_numbers else structs
 
     def _field(self, position: int, key: str, types: set[type]) -> _Field:
         canonical = self._names.get(key)
@@ -148,6 +169,15 @@ class JsonRows:
                 scalars = [float]
             type_ = Union[tuple(scalars)]  # noqa: UP007 - built at run time
         return _Field(key, canonical, content, f"field_{position}", type_)
+
+    def _number_arrays(self, rows: NumberRows) -> dict[str, pa.Array]:
+        arrays: dict[str, pa.Array] = {}
+        for field, column in zip(self._fields, rows.columns, strict=True):
+            if field.content == "box":
+                arrays.update(zip(BOX_COLUMNS, map(pa.array, column), strict=True))
+            else:
+                arrays[field.canonical or field.key] = pa.array(column)
+        return arrays
 
     def _typed_arrays(self, rows: list[Any]) -> dict[str, pa.Array] | None:
         """Columns of typed rows; None where a value does not fit its column after all."""

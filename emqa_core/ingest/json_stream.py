@@ -11,7 +11,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,10 +28,16 @@ _PASSED_OVER = msgspec.json.Decoder(list[msgspec.Raw])
 _parse_value = json.JSONDecoder().raw_decode
 
 
-class Block(NamedTuple):
-    """Consecutive elements of an array: structs when `typed`, else plain Python values."""
+class RowDecoder(Protocol):
+    """Decodes a JSON array of rows, all of them or, with msgspec.DecodeError, none."""
 
-    rows: list[Any]
+    def decode(self, text: bytes, /) -> Any: ...
+
+
+class Block(NamedTuple):
+    """Consecutive elements of an array: structs or their columns when `typed`, else plain Python values."""
+
+    rows: Any
     typed: bool
 
 
@@ -105,7 +111,7 @@ class JsonStream:
                 self.take(b",", f"after the value of {key!r}")
         self._position += 1
 
-    def array(self, decode: Callable[[], msgspec.json.Decoder[Any]]) -> Iterator[Block]:
+    def array(self, decode: Callable[[], RowDecoder]) -> Iterator[Block]:
         """The elements of an array of objects, block by block.
 
         decode: gives the decoder of a list of rows for the next block; it may change between blocks.
@@ -144,7 +150,7 @@ class JsonStream:
             if left > _MAX_VALUE_BYTES or not self._fill_to(2 * left):
                 return self._position
 
-    def _typed(self, decoder: msgspec.json.Decoder[Any], cut: int) -> list[Any] | None:
+    def _typed(self, decoder: RowDecoder, cut: int) -> Any:
         """The elements up to the cut, or else up to what looks like the array's end; None if neither is."""
         rows = self._decoded(decoder, cut)
         if rows is not None:
@@ -158,14 +164,13 @@ class JsonStream:
             self._position = end.end() - 1
         return rows
 
-    def _decoded(self, decoder: msgspec.json.Decoder[Any], cut: int) -> list[Any] | None:
+    def _decoded(self, decoder: RowDecoder, cut: int) -> Any:
         if cut == self._position:
             return None
         try:
-            rows: list[Any] = decoder.decode(b"[" + self._buffer[self._position : cut] + b"]")
+            return decoder.decode(b"[" + self._buffer[self._position : cut] + b"]")
         except (msgspec.DecodeError, RecursionError):
             return None
-        return rows
 
     def _elements(self, length: int) -> list[Any]:
         """The elements that start in the next `length` bytes, at least one, read value by value."""

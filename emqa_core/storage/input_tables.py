@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
+from emqa_core.combined import combined
 from emqa_core.storage.location import Location
 
 # Partitions are cut at row groups: smaller ones give finer cuts, larger ones fewer requests.
@@ -19,7 +21,7 @@ def write_input_table(file: Location, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
     keys = [name for name in ("frame_id", "input_index") if name in table.column_names]
-    ordered = table.sort_by([(name, "ascending") for name in keys])
+    ordered = table if _ascend(table, keys) else table.sort_by([(name, "ascending") for name in keys])
     sink = pa.BufferOutputStream()
     pq.write_table(
         ordered,
@@ -30,6 +32,14 @@ def write_input_table(file: Location, table: pa.Table) -> None:
         use_dictionary=[field.name for field in table.schema if _repeats(field.type)],
     )
     file.write_bytes(memoryview(sink.getvalue()))
+
+
+def _ascend(table: pa.Table, keys: list[str]) -> bool:
+    """Whether each of the columns ascends by itself: rows in the order of all of them already."""
+    columns = [combined(table[name]) for name in keys]
+    if any(not pa.types.is_integer(column.type) or column.null_count for column in columns):
+        return False
+    return all(np.all(values[1:] >= values[:-1]) for values in map(np.asarray, columns))
 
 
 def _repeats(of: pa.DataType) -> bool:
