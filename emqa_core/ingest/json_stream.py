@@ -168,7 +168,7 @@ class JsonStream:
         if cut == self._position:
             return None
         try:
-            return decoder.decode(b"[" + self._buffer[self._position : cut] + b"]")
+            return decoder.decode(b"".join((b"[", memoryview(self._buffer)[self._position : cut], b"]")))
         except (msgspec.DecodeError, RecursionError):
             return None
 
@@ -234,7 +234,7 @@ class JsonStream:
             self._ended = True
             return False
         self._passed += self._position
-        self._buffer = self._buffer[self._position :] + block
+        self._buffer = b"".join((memoryview(self._buffer)[self._position :], block))
         self._position = 0
         return True
 
