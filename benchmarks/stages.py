@@ -60,6 +60,8 @@ STAGES: tuple[tuple[str, str, str | None], ...] = (
     ("count", f"{P}.count_metrics:count", None),
     ("count", f"{P}.count_metrics:count_pairs", None),
     ("measure", f"{P}.metric_results:measure", None),
+    ("performance and bin tables", f"{A}.metric_tables:metric_performance_table", None),
+    ("performance and bin tables", f"{A}.metric_tables:metric_bin_table", None),
     ("bins and tasks of the count", f"{P}.stages:count_metrics", None),
     ("reduce", f"{P}.class_curves:reduce_classes", None),
     ("finalize", f"{P}.stages:finalize_tables", None),
