@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +26,8 @@ class Usage:
 
 @contextmanager
 def cluster(n_workers: int) -> Iterator[DaskProcesses]:
-    """`dask scheduler` and `dask worker`s of one thread, stopped at the end."""
+    """`dask scheduler` and `dask worker`s of one thread, stopped at the end, also of a benchmark that is ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     # Bytecode is kept, as by default; the tests' processes take the whole environment over.
     env = {**dict.fromkeys(THREADS, "1"), "PYTHONDONTWRITEBYTECODE": ""}
     with (
