@@ -26,7 +26,7 @@ class Usage:
 
 @contextmanager
 def cluster(n_workers: int) -> Iterator[DaskProcesses]:
-    """`dask scheduler` and `dask worker`s of one thread, stopped at the end, also of a benchmark that is ended."""
+    """`dask scheduler` and `dask worker`s of one thread, stopped also where the benchmark is ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     # Bytecode is kept, as by default; the tests' processes take the whole environment over.
     env = {**dict.fromkeys(THREADS, "1"), "PYTHONDONTWRITEBYTECODE": ""}

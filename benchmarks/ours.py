@@ -30,6 +30,7 @@ def options_for(data: Path, output: Path | None, **further: object) -> dict[str,
         "frames": str(data / "frame.parquet"),
         "output": str(output),
         "run_date": "2026-01-01",
+        "cluster": {"address": "none"},
         **further,
     }
 
@@ -69,13 +70,12 @@ def _numbers_alone(plan, evaluated, executor) -> list[float]:
     """The reduce and the summary, without the other tables of a run."""
     from emqa_core.analysis.class_performance import ClassPerformance
     from emqa_core.analysis.summary import summary_table
-    from emqa_core.pipeline.class_curves import order_shards, reduce_classes
-    from emqa_core.pipeline.finalize import combine_counts, reduce_tasks
+    from emqa_core.pipeline.finalize import reduce_scores
 
-    counts = combine_counts(evaluated.states["model"])
-    tasks = reduce_tasks(plan, counts, evaluated.scratch["model"], plan.n_partitions, 1)
-    curves, replicates, pooled = order_shards(executor.map(reduce_classes, tasks), len(plan.classes))
-    performance = ClassPerformance(plan.classes, plan.config, counts, curves, pooled, replicates)
+    state, scratch = evaluated.states["model"], evaluated.scratch["model"]
+    reduced = reduce_scores(plan, state, scratch, executor)
+    curves = reduced.curves, reduced.pooled, reduced.replicates
+    performance = ClassPerformance(plan.classes, plan.config, state.counts, *curves)
     return twelve_of(summary_table(performance, 0))
 
 
