@@ -48,7 +48,7 @@ def measure(size: str) -> dict:
 
     evaluate_partition.write_part = keep
     try:
-        stages.evaluate_partitions(plan, InProcessExecutor(), SilentProgress())
+        stages.evaluate_partitions(plan, {}, InProcessExecutor(), SilentProgress())
     finally:
         evaluate_partition.write_part = write_part
     n = sum(table.num_rows for _, table in handed_over)

@@ -65,7 +65,7 @@ def measure(*, intervals: bool) -> dict:
             write_data(n_frames), output / str(n_frames), metrics=[*FURTHER, *CATALOGUE], intervals=intervals
         )
         plan = plan_run(config_from(options))
-        evaluated = stages.evaluate_partitions(plan, executor, progress)
+        evaluated = stages.evaluate_partitions(plan, {}, executor, progress)
         begun = cpu_seconds()
         counted = stages.count_metrics(plan, evaluated, executor, progress)
         measured = {

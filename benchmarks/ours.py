@@ -49,21 +49,23 @@ def evaluation_of(plan, until: Literal["rows", "files", "commit"] = "commit") ->
     """What follows a plan, in order as `emqa_core.pipeline.evaluate` has it."""
     from emqa_core.pipeline import stages
     from emqa_core.pipeline.cluster import open_executor
+    from emqa_core.pipeline.held_runs import hold_runs
     from emqa_core.pipeline.progress import SilentProgress
     from emqa_core.storage.parts import read_part
 
-    progress = SilentProgress()
-    stages.prepare_output(plan)
-    with open_executor(plan.config.cluster) as executor:
-        evaluated = stages.evaluate_partitions(plan, executor, progress)
-        if until == "rows":
-            return _numbers_alone(plan, evaluated, executor)
-        counted = stages.count_metrics(plan, evaluated, executor, progress)
-        finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
-    if until == "commit":
-        return twelve_of(stages.commit_runs(plan, finalized)[0].table("summary"))
-    (part,) = finalized.parts["model"]["summary"]
-    return twelve_of(read_part(plan.location, part))
+    with hold_runs(plan, SilentProgress()) as held:
+        plan, progress = held.plan, held.progress
+        with open_executor(plan.config.cluster) as executor:
+            finished = stages.prepare_output(plan, executor, progress)
+            evaluated = stages.evaluate_partitions(plan, finished, executor, progress)
+            if until == "rows":
+                return _numbers_alone(plan, evaluated, executor)
+            counted = stages.count_metrics(plan, evaluated, executor, progress)
+            finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
+        if until == "commit":
+            return twelve_of(stages.commit_runs(held, finalized)[0].table("summary"))
+        (part,) = finalized.parts["model"]["summary"]
+        return twelve_of(read_part(plan.location, part))
 
 
 def _numbers_alone(plan, evaluated, executor) -> list[float]:

@@ -26,7 +26,8 @@ IN_EVALUATE = f"{P}.evaluate_partition"
 # Stage, function, and the one module in which it belongs to that stage. In the order of a run.
 STAGES: tuple[tuple[str, str, str | None], ...] = (
     ("plan", f"{P}.plan:plan_run", None),
-    ("probe the output", f"{P}.stages:prepare_output", None),
+    ("probe and hold the output", f"{P}.held_runs:hold_runs", None),
+    ("probe and hold the output", f"{P}.stages:prepare_output", None),
     ("read", f"{P}.inputs:ParquetSlice.read", None),
     ("check, look up, order", f"{P}.partition_side:PartitionSide.read", None),
     ("arrays", f"{P}.partition_side:PartitionSide.labels", None),
