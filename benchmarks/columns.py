@@ -13,8 +13,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 
 from benchmarks.fresh import hold_arrow, run_fresh
 from benchmarks.generate import DATA, FRAMES_OF_SIZE, write
@@ -28,12 +27,12 @@ REPEATS = 5
 def measure(size: str) -> dict:
     """CPU ns per prediction, turn by turn, each over all partitions of the data."""
     from emqa_core.config import config_from
-    from emqa_core.ingest.parquet import ParquetSource
     from emqa_core.pipeline import evaluate_partition, stages
     from emqa_core.pipeline.execute import InProcessExecutor
+    from emqa_core.pipeline.partition_tasks import partition_tasks
     from emqa_core.pipeline.plan import plan_run
     from emqa_core.pipeline.progress import SilentProgress
-    from emqa_core.storage.location import FileAccess
+    from emqa_core.pipeline.scratch import MemoryScratch
     from emqa_core.storage.parts import read_part, write_part
 
     data, output = write(size, DATA, as_json=()), output_folder()
@@ -53,9 +52,9 @@ def measure(size: str) -> dict:
         evaluate_partition.write_part = write_part
     n = sum(table.num_rows for _, table in handed_over)
     metrics = [metric.name for metric in plan.metrics["model"].at("prediction")]
-    url = str(data / "prediction.parquet")
-    source = ParquetSource.open(url, "prediction", {}, FileAccess(config.storage))
-    groups = [rows.row_groups for rows in map(plan.inputs.predictions["model"].cut, *_bounds(plan))]
+
+    tasks = partition_tasks(plan, InProcessExecutor(), {"model": MemoryScratch()}, SilentProgress())
+    sources = [task.predictions["model"] for task in tasks]
 
     def write_all(columns: list[str]) -> list:
         return [
@@ -67,7 +66,7 @@ def measure(size: str) -> dict:
     fixed = [name for name in names if name not in metrics]
     parts = write_all(names)
     runs = {
-        "read input": lambda: [source.read(wanted) for wanted in groups],
+        "read input": lambda: [source.read() for source in sources],
         "write fixed": lambda: write_all(fixed),
         "write all": lambda: write_all(names),
         "read metrics": lambda: [
@@ -75,11 +74,6 @@ def measure(size: str) -> dict:
         ],
     }
     return {"n_predictions": n, "n_fixed": len(fixed), "n_metrics": len(metrics), "ns": _per_row(runs, n)}
-
-
-def _bounds(plan) -> tuple[Iterable[int], Iterable[int]]:
-    firsts, lasts = zip(*pairwise(plan.bounds.tolist()), strict=True)
-    return firsts, lasts
 
 
 def _per_row(runs: Mapping[str, Callable[[], object]], n_rows: int) -> dict[str, list[float]]:
