@@ -116,7 +116,9 @@ class StorageConfig(_Section):
     region: str | None = _option(None, "Region; default: AWS_REGION, else us-east-1.", changes_results=False)
     allow_http: bool = _option(False, "Allow an http:// endpoint.", changes_results=False)
     ca_file: str | None = _option(None, "CA bundle of the store's certificate.", changes_results=False)
-    timeout_s: float = _option(60.0, "Time a request may take, in seconds.", changes_results=False, gt=0)
+    timeout_s: float = _option(
+        60.0, "Time a request may take, its repetitions included, in seconds.", changes_results=False, gt=0
+    )
     lease_s: float = _option(
         30.0,
         "A process that is silent for so many seconds has lost its run to one that waits for it.",

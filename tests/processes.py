@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import psutil
 from tests.data import ROOT
 
 BIN = Path(sys.executable).parent
+_QUIET = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def running(
         process.kill()
 
 
-def wait_until(holds: Callable[[], bool], process: Process, timeout_s: float = 60.0) -> None:
+def wait_until(holds: Callable[[], bool], process: Process, timeout_s: float = 180.0) -> None:
     """Until `holds()`; AssertionError with the process's output when it ends or time runs out."""
     deadline = time.monotonic() + timeout_s
     while not holds():
@@ -116,32 +117,52 @@ def dask_processes(
     port = free_port()
     protocol = "tcp" if tls is None else "tls"
     address = f"{protocol}://127.0.0.1:{port}"
-    security: list[str | Path] = (
-        []
-        if tls is None
-        else ["--tls-ca-file", tls / "ca.pem", "--tls-cert", tls / "node.pem", "--tls-key", tls / "node.key"]
-    )
-    scheduler_command = [BIN / "dask", "scheduler", "--host", f"{protocol}://127.0.0.1", "--port", str(port)]
-    quiet = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-    worker_command = [BIN / "dask", "worker", address, "--nthreads", "1", *quiet]
     with ExitStack() as stack:
-        scheduler = stack.enter_context(
-            running([*scheduler_command, *quiet, "--no-show", *security], folder / "scheduler.log", env)
-        )
+        scheduler = stack.enter_context(dask_scheduler(folder, port, tls, env))
         workers = tuple(
             stack.enter_context(
-                running(
-                    [*worker_command, "--local-directory", folder, *security, *worker_options],
-                    folder / f"worker-{number}.log",
-                    env,
-                )
+                dask_worker(address, folder / f"worker-{number}.log", tls, worker_options, env)
             )
             for number in range(n_workers)
         )
-        wait_until(lambda: answers(port), scheduler)
         for worker in workers:
-            wait_until(lambda worker=worker: "Registered to" in worker.log.read_text(), worker)  # type: ignore[misc]
+            wait_until_registered(worker)
         yield DaskProcesses(address, scheduler, workers, tls)
+
+
+@contextmanager
+def dask_scheduler(
+    folder: Path, port: int, tls: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """`dask scheduler` on a port, as soon as it listens."""
+    host = ["--host", f"{'tcp' if tls is None else 'tls'}://127.0.0.1", "--port", str(port)]
+    command = [BIN / "dask", "scheduler", *host, *_QUIET, "--no-show", *_security(tls)]
+    with running(command, folder / "scheduler.log", env) as scheduler:
+        wait_until(lambda: answers(port), scheduler)
+        yield scheduler
+
+
+def dask_worker(
+    address: str,
+    log: Path,
+    tls: Path | None = None,
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> AbstractContextManager[Process]:
+    """`dask worker` with a nanny and one thread; `wait_until_registered` says when it takes tasks."""
+    command = [BIN / "dask", "worker", address, "--nthreads", "1", *_QUIET]
+    own = [] if "--local-directory" in options else ["--local-directory", log.parent]
+    return running([*command, *own, *_security(tls), *options], log, env)
+
+
+def wait_until_registered(worker: Process) -> None:
+    wait_until(lambda: "Registered to" in worker.log.read_text(), worker)
+
+
+def _security(tls: Path | None) -> list[str | Path]:
+    if tls is None:
+        return []
+    return ["--tls-ca-file", tls / "ca.pem", "--tls-cert", tls / "node.pem", "--tls-key", tls / "node.key"]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from emqa_core import evaluate
 from emqa_core.errors import PlanError
+from emqa_core.pipeline import shuffle
 
 N_FRAMES = 60
 FACTS = {
@@ -55,7 +56,8 @@ def write_scattered(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.cluster
-def test_shuffled_and_sorted_rows_give_the_same_run(tmp_path: Path) -> None:
+def test_shuffled_and_sorted_rows_give_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shuffle, "_ROWS_PER_READ", 97)  # a row group, else there is nothing to bring together
     paths = write_scattered(tmp_path)
     sorted_run = evaluate(**paths, run_date="2026-01-01", output=str(tmp_path / "sorted"))
     shuffled_run = evaluate(

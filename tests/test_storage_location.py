@@ -98,8 +98,10 @@ def test_both_libraries_get_the_same_settings(no_endpoint: None) -> None:
     files = location.filesystem().storage_options
     assert delta["aws_endpoint_url"] == files["endpoint_url"] == "https://store.example"
     assert delta["aws_region"] == files["client_kwargs"]["region_name"] == "eu-north-1"
-    assert delta["timeout"] == "7s"
-    assert files["config_kwargs"]["read_timeout"] == 7
+    assert delta["timeout"] == "1750ms"  # a quarter for an attempt
+    assert files["config_kwargs"]["read_timeout"] == 1.75
+    assert delta["retry_timeout"] == "5250ms"
+    assert files["config_kwargs"]["retries"]["total_max_attempts"] == 1  # it is we who repeat
     assert delta["aws_conditional_put"] == "etag"
     assert delta["aws_virtual_hosted_style_request"] == "false"
     assert files["config_kwargs"]["s3"]["addressing_style"] == "path"

@@ -131,7 +131,7 @@ def test_a_missing_bucket(s3: S3Store) -> None:
 @pytest.mark.usefixtures("s3")
 def test_an_endpoint_where_nobody_answers() -> None:
     endpoint = f"http://127.0.0.1:{free_ports(1)[0]}"
-    location = Location.of("s3://bucket/out", StorageConfig(endpoint_url=endpoint))
+    location = Location.of("s3://bucket/out", StorageConfig(endpoint_url=endpoint, timeout_s=20))
     with within_seconds(5), pytest.raises(StorageError, match="cannot be reached") as caught:
         probe_location(location)
     assert endpoint in str(caught.value)

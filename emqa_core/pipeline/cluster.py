@@ -64,9 +64,13 @@ def _quiet_dask() -> Iterator[None]:
 
 @contextmanager
 def _local_executor(cluster: ClusterConfig) -> Iterator[Executor]:
+    import dask
     from distributed import Client, LocalCluster, Nanny
 
     n_workers = cluster.workers or max(1, Machine.here().n_workers(cluster))
+    # Dask dismisses a nanny whose new worker is not there after 15 s, or dies at that moment; nobody would
+    # work then. How long there may be no worker is `timeout_s`.
+    never = dask.config.set({"distributed.deploy.lost-worker-timeout": "10000 h"})
     with _main_module_hidden():
         # Worker processes rather than threads: each has its own memory limit, and a killed one is replaced.
         local = LocalCluster(
@@ -81,7 +85,7 @@ def _local_executor(cluster: ClusterConfig) -> Iterator[Executor]:
             silence_logs=logging.CRITICAL,
             preload=[WORKER_PRELOAD],
         )
-    with local, Client(local, set_as_default=False) as client:
+    with never, local, Client(local, set_as_default=False) as client:
         yield DaskExecutor(client, "local", n_workers, cluster.timeout_s)
 
 

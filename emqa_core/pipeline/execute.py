@@ -110,11 +110,6 @@ class DaskExecutor:
         self._timeout_s = timeout_s
         self._without_workers_since: float | None = None
 
-    @property
-    def client(self) -> Client:
-        """The cluster's client, for what Dask does as a whole: a shuffle."""
-        return self._client
-
     def map(
         self,
         function: Callable[[Task], Result],
@@ -165,6 +160,19 @@ class DaskExecutor:
             # After an error nobody wants the rest; a traceback would keep it alive on the cluster.
             for future in futures:
                 future.release()
+
+    def compute(self, collection: Any) -> Any:
+        """What a collection comes to, for what Dask does as a whole: a shuffle. Errors as `map`'s."""
+        finished: SimpleQueue[Future] = SimpleQueue()
+        try:
+            future = self._client.compute(collection)
+        except OSError as error:
+            raise self._lost(str(error)) from error
+        try:
+            future.add_done_callback(finished.put)
+            return self._fetch(self._next(finished))
+        finally:
+            future.release()
 
     def _submit(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Future]:
         try:

@@ -36,6 +36,7 @@ from emqa_core.quality.registry import ChosenMetrics, choose_metrics
 from emqa_core.schema import SCHEMA_VERSION
 from emqa_core.storage.commit import is_committed
 from emqa_core.storage.location import Location
+from emqa_core.storage.probe import reach_location
 
 DIGEST_LENGTH = 10  # characters of the digest in a run_id
 
@@ -169,6 +170,7 @@ def plan_run(
         raise ConfigError("no output is set", next_step="give --output, a folder or s3://bucket/path")
     progress = progress or SilentProgress()
     location = Location.of(config.output, config.storage)
+    reach_location(location)
     progress.start("read", 1)
     inputs = open_inputs(config, tables)
     progress.finish("read")

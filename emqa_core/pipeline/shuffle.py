@@ -95,7 +95,7 @@ def shuffle_rows(
     prefix: str,
 ) -> list[RowSlice]:
     """The rows of each partition, left beside the output; unchecked. Raises
-    ClusterError when a row was lost on the way.
+    ClusterError when a row was lost on the way or a worker's disk is full.
     """
     import dask.dataframe as dd
 
@@ -106,11 +106,13 @@ def shuffle_rows(
     meta = _as_pandas(schema.empty_table()).assign(**{_PARTITION: np.zeros(0, np.int64)})
     sources = [rows.source.only(each) for each in groups]
     read = dd.from_map(_read, sources, homes=homes, schema=schema, meta=meta)
-    shuffled = read.shuffle(on=_PARTITION, npartitions=min(n_partitions, max(len(groups), 1)))
+    # Named: without a default client Dask would take its shuffle for one machine, over a folder of that one.
+    n_shuffled = min(n_partitions, max(len(groups), 1))
+    shuffled = read.shuffle(on=_PARTITION, npartitions=n_shuffled, shuffle_method="p2p")
     counted = shuffled.map_partitions(
         _write, target, meta={_PARTITION: np.int64, "n": np.int64}, enforce_metadata=False
     )
-    written = executor.client.compute(counted, sync=True)
+    written = _computed(counted, executor)
     n_written = int(written["n"].sum())
     if n_written != rows.n_rows:
         raise ClusterError(
@@ -126,6 +128,18 @@ def shuffle_rows(
         else HeldSlice(schema.empty_table())
         for index in range(n_partitions)
     ]
+
+
+def _computed(counted: Any, executor: DaskExecutor) -> Any:
+    try:
+        return executor.compute(counted)
+    except Exception as error:
+        if type(error).__name__ != "P2POutOfDiskError":  # Dask keeps the class to itself
+            raise
+        raise ClusterError(
+            f"a worker of {executor.description} cannot keep the rows that it shuffles: its disk is full",
+            next_step="free space in the workers' --local-directory, or start more workers, then run again",
+        ) from error
 
 
 def _stretches(rows: UnclusteredRows) -> list[tuple[int, ...]]:

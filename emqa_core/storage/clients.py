@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 from emqa_core.config import StorageConfig
 from emqa_core.errors import ConfigError, StorageError
 from emqa_core.storage.certificates import read_ca, trust
+from emqa_core.storage.repetition import LONGEST_PAUSE_S, attempt_s, repeat_s, s3_session
 
 Store = Literal["file", "s3", "gs", "abfs"]
-ATTEMPTS = 5
+_MOST_ATTEMPTS = 1000  # time ends them, not their number
 _CONNECT_TIMEOUT_S = 5.0
 _EXTRAS = {"gs": "gcs", "abfs": "azure"}
 
@@ -26,10 +27,11 @@ def delta_options(store: Store, storage: StorageConfig) -> dict[str, str]:
     if store == "file":
         return {}
     options = {
-        "timeout": f"{storage.timeout_s:g}s",
-        "connect_timeout": f"{_CONNECT_TIMEOUT_S:g}s",
-        "max_retries": str(ATTEMPTS),
-        "retry_timeout": f"{storage.timeout_s:g}s",
+        "timeout": _milliseconds(attempt_s(storage)),
+        "connect_timeout": _milliseconds(_connect_s(storage)),
+        "max_retries": str(_MOST_ATTEMPTS),
+        "retry_timeout": _milliseconds(repeat_s(storage)),
+        "backoff_config.max_backoff": _milliseconds(LONGEST_PAUSE_S),
     }
     if store == "s3":
         options["aws_conditional_put"] = "etag"
@@ -44,13 +46,17 @@ def delta_options(store: Store, storage: StorageConfig) -> dict[str, str]:
     return options
 
 
-def filesystem(store: Store, storage: StorageConfig, attempts: int) -> Any:
-    """The file system of fsspec. Raises StorageError where the store's package is not installed."""
+def filesystem(store: Store, storage: StorageConfig, limit_s: float | None = None) -> Any:
+    """The file system of fsspec. Raises StorageError where the store's package is not installed.
+
+    limit_s: how long a request to S3 may be repeated, of a file system for this once; default: as `storage`
+    has it.
+    """
     import fsspec
 
-    options = _s3_options(storage, attempts) if store == "s3" else {}
+    options = _s3_options(storage) if store == "s3" else {}
     try:
-        files = fsspec.filesystem(store, **options)
+        files = fsspec.filesystem(store, skip_instance_cache=limit_s is not None, **options)
     except ImportError as error:
         raise StorageError(
             f"{store}:// needs a package that is not installed",
@@ -58,11 +64,13 @@ def filesystem(store: Store, storage: StorageConfig, attempts: int) -> Any:
             next_step=f"pip install 'emqa[{_EXTRAS.get(store, store)}]'",
         ) from error
     if store == "s3":
-        files.retries = attempts
+        files.retries = 1  # the session repeats
+        if files.session is None:  # as it is until the first request
+            files.session = s3_session(repeat_s(storage) if limit_s is None else limit_s)
     return files
 
 
-def _s3_options(storage: StorageConfig, attempts: int) -> dict[str, Any]:
+def _s3_options(storage: StorageConfig) -> dict[str, Any]:
     client: dict[str, Any] = {"region_name": storage.region or "us-east-1"}
     if storage.ca_file:
         read_ca(storage.ca_file)
@@ -71,14 +79,22 @@ def _s3_options(storage: StorageConfig, attempts: int) -> dict[str, Any]:
         "endpoint_url": storage.endpoint_url,
         "client_kwargs": client,
         "config_kwargs": {
-            "connect_timeout": _CONNECT_TIMEOUT_S,
-            "read_timeout": storage.timeout_s,
-            "retries": {"total_max_attempts": attempts, "mode": "standard"},
+            "connect_timeout": _connect_s(storage),
+            "read_timeout": attempt_s(storage),
+            "retries": {"total_max_attempts": 1, "mode": "standard"},
             "s3": {"addressing_style": "path" if storage.endpoint_url else "auto"},
         },
         # Other processes write here too: a remembered listing would miss their files.
         "use_listings_cache": False,
     }
+
+
+def _connect_s(storage: StorageConfig) -> float:
+    return min(_CONNECT_TIMEOUT_S, attempt_s(storage))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms"
 
 
 def resolved(store: Store, storage: StorageConfig) -> StorageConfig:

@@ -8,23 +8,24 @@ from pathlib import Path
 
 from emqa_core.errors import StorageError
 from emqa_core.storage.location import Location, open_new
-from emqa_core.storage.store_errors import reason
+from emqa_core.storage.store_errors import http_status, reason
 
 _ANSWER_S = 15.0
 _EXISTS = (409, 412)
 
 
-def create_once(file: Location, data: bytes) -> None:
+def create_once(file: Location, data: bytes, *, is_own: bool = False) -> None:
     """Create a file or object with these bytes, whole, unless it exists.
 
-    One attempt: after a lost answer nobody could tell who created it. Raises FileExistsError where it
-    exists, StorageError on a disk without hard links; other errors of the store come as they are.
+    A put whose answer was lost is made again, and finds what it has put; is_own: nobody else would write
+    these bytes, so that what is there with them is this call's. Raises FileExistsError where it exists,
+    StorageError on a disk without hard links; other errors of the store come as they are.
     """
     if file.store == "file":
         _link(file, data)
         return
-    storage = file.storage.model_copy(update={"timeout_s": min(file.storage.timeout_s, _ANSWER_S)})
-    files = Location(file.url, storage).filesystem(attempts=1)
+    near = file.within(_ANSWER_S)
+    files = near.filesystem()
     try:
         if file.store == "s3":
             key = file.path.partition("/")[2]
@@ -32,7 +33,10 @@ def create_once(file: Location, data: bytes) -> None:
         else:
             files.pipe_file(file.path, data, mode="create")
     except Exception as error:
-        if http_status(error) in _EXISTS:
+        exists = isinstance(error, FileExistsError) or http_status(error) in _EXISTS
+        if exists and is_own and near.read_bytes() == data:
+            return
+        if exists:
             raise FileExistsError(str(file)) from error
         raise
 
@@ -56,13 +60,3 @@ def _link(file: Location, data: bytes) -> None:
     finally:
         with suppress(FileNotFoundError):
             staged.unlink()
-
-
-def http_status(error: Exception) -> int | None:
-    """HTTP status of a store's answer, where fsspec's error has one behind it."""
-    for each in (error, error.__cause__):
-        answer = getattr(each, "response", None)
-        if isinstance(answer, dict):
-            status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            return int(status) if status else None
-    return None

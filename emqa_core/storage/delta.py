@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from emqa_core.errors import StorageError
 from emqa_core.schema import RUN_ID, TABLES
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part
-from emqa_core.storage.store_errors import explain_errors
+from emqa_core.storage.repetition import pause_s, repeat_s, repeated
+from emqa_core.storage.store_errors import explain_errors, may_pass
 from emqa_core.storage.stored_columns import union_schema
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 20
 _LONGEST_WAIT_S = 1.0
+_SHORTEST_S = 1.0  # for a request at the end of a commit's time
 
 
 class _ConflictError(Exception):
@@ -38,11 +40,15 @@ def open_table(location: Location, table_name: str) -> DeltaTable | None:
     folder = location.child(table_name)
     if folder.store == "file" and not Path(folder.path, "_delta_log").is_dir():
         return None  # a tenth of what it takes Delta to find nothing
-    with explain_errors(folder):
+
+    def newest() -> DeltaTable | None:
         try:
             return DeltaTable(folder.delta_url, storage_options=folder.delta_options())
         except TableNotFoundError:
             return None
+
+    with explain_errors(folder):
+        return repeated(newest, repeat_s(folder.storage), may_pass)
 
 
 def table_schema(table: DeltaTable) -> pa.Schema:
@@ -80,14 +86,16 @@ def commit_table(
     """Make a run's parts the run's rows of a table, in one transaction that also adds new columns.
 
     schema: the run's stored columns. opened: the version that the columns were checked against, None where
-    there was no table. require: as in `commit_run`. After a conflict with another run the table is read
-    again. Raises SchemaError where that run has just brought a column of another type, StorageError where
-    the table stays contended.
+    there was no table. require: as in `commit_run`. After a conflict with another run, or a request that
+    failed, the table is read again. Raises SchemaError where another run has just brought a column of another
+    type, StorageError where the table stays contended or the store does not answer.
     """
     folder = location.child(table_name)
-    last: _ConflictError | None = None
+    timeout_s = location.storage.timeout_s
+    answered = time.monotonic()
+    conflicts = 0
     table = opened
-    for attempt in range(_ATTEMPTS):
+    for attempt in count(1):
         require()
         try:
             with explain_errors(folder):
@@ -97,14 +105,28 @@ def commit_table(
                     _replace_rows(table, table_name, run_id, parts, schema)
             return
         except _ConflictError as conflict:
-            last = conflict
-            time.sleep(random.uniform(0, min(_LONGEST_WAIT_S, 0.02 * 2**attempt)))
-            table = open_table(location, table_name)
-    raise StorageError(
+            answered = time.monotonic()
+            conflicts += 1
+            if conflicts == _ATTEMPTS:
+                raise _contended(location, table_name, conflict) from conflict
+        except StorageError as error:
+            # A put whose answer was lost may have arrived. The table knows, and what it holds is not
+            # committed again; a put that arrives even later finds its version taken.
+            silent_s = time.monotonic() - answered
+            if not may_pass(error.__cause__) or silent_s > repeat_s(location.storage):
+                raise
+        time.sleep(pause_s(attempt, _LONGEST_WAIT_S))
+        silent_s = time.monotonic() - answered
+        hasty = location.within(max(timeout_s - silent_s, _SHORTEST_S))
+        folder, table = hasty.child(table_name), open_table(hasty, table_name)
+
+
+def _contended(location: Location, table_name: str, conflict: _ConflictError) -> StorageError:
+    return StorageError(
         f"table {table_name!r} in {location.where} could not be committed in {_ATTEMPTS} attempts",
-        found=str(last),
+        found=str(conflict),
         next_step="start the run again when fewer runs commit at once",
-    ) from last
+    )
 
 
 def remove_rows(location: Location, table_name: str, run_id: str) -> None:
@@ -138,7 +160,7 @@ def fence_table(location: Location, table_name: str, schema: pa.Schema) -> None:
                 )
             return
         # A version that came between is as good, but it may have been the one that is to be kept out.
-        time.sleep(random.uniform(0, 0.1))
+        time.sleep(pause_s(1, _LONGEST_WAIT_S))
     raise StorageError(f"table {table_name!r} in {location.where} could not be committed to")
 
 
@@ -211,8 +233,9 @@ def _replace_rows(
                 union,
                 partition_by=[RUN_ID.name],
                 partition_filters=[(RUN_ID.name, "=", run_id)],
-                # Retries of its own would not look at what came between: another process may have
-                # taken over this run.
+                # Delta would take a commit of its own whose answer was lost for another one's, and commit
+                # the same files again in the next version; nor would it look at what came between:
+                # another process may have taken over this run.
                 commit_properties=CommitProperties(max_commit_retries=0),
             )
     except CommitFailedError as error:

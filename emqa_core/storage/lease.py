@@ -156,7 +156,7 @@ def _create(folder: Location, number: int, claim: Claim) -> bool:
     file = _claim_file(folder, number)
     with explain_errors(folder):
         try:
-            create_once(file, claim.to_bytes())
+            create_once(file, claim.to_bytes(), is_own=True)
         except FileExistsError:
             return False
     if max(_numbers(folder), default=0) == number:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ from emqa_core.config import StorageConfig
 from emqa_core.errors import StorageError
 from emqa_core.storage import clients
 from emqa_core.storage.clients import Store
-from emqa_core.storage.store_errors import explain_errors
+from emqa_core.storage.repetition import repeat_s, repeated
+from emqa_core.storage.store_errors import explain_errors, may_pass
 
 _STORES: dict[str, Store] = {
     "file": "file",
@@ -28,7 +29,7 @@ _STORES: dict[str, Store] = {
     "az": "abfs",
 }
 DEFAULT_STORAGE = StorageConfig()
-_MAKING_ATTEMPTS = 10
+_MAKING_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,48 @@ class Location:
         with explain_errors(self):
             if mode == "wb" and self.store == "file":
                 make_folder(Path(self.path).parent)
-            options = {"cache_type": "bytes"} if mode == "rb" and self.store != "file" else {}
-            return cast(BinaryIO, self._files.open(self.path, mode, **options))
+            if mode == "rb" and self.store != "file":
+                return self.open_ranges("bytes")
+            return cast(BinaryIO, self._files.open(self.path, mode))
+
+    def open_ranges(self, cache_type: Literal["bytes", "none"], n_bytes: int | None = None) -> BinaryIO:
+        """An object for reading by ranges, each a request. n_bytes: its size, which saves another one."""
+        file = self._files.open(self.path, "rb", cache_type=cache_type, size=n_bytes)
+        fetch = file.cache.fetcher
+
+        def fetch_range(start: int, end: int) -> Any:
+            with explain_errors(self):
+                return self._repeated(lambda: fetch(start, end))
+
+        file.cache.fetcher = fetch_range
+        return cast(BinaryIO, file)
 
     def read_bytes(self) -> bytes:
         """The whole file."""
         with explain_errors(self):
-            return bytes(self._files.cat_file(self.path))
+            return bytes(self._repeated(lambda: self._files.cat_file(self.path)))
+
+    def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """Bytes start:stop of files beneath, from (name, start, stop): one request each, some at a time."""
+        found: dict[int, bytes] = {}
+
+        def read_rest() -> None:
+            rest = [number for number in range(len(ranges)) if number not in found]
+            paths = [self.child(ranges[number][0]).path for number in rest]
+            starts, stops = ([ranges[number][side] for number in rest] for side in (1, 2))
+            answers = self._files.cat_ranges(paths, starts, stops, on_error="return")
+            found.update(
+                (number, answer)
+                for number, answer in zip(rest, answers, strict=True)
+                if not isinstance(answer, Exception)
+            )
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+
+        with explain_errors(self):
+            self._repeated(read_rest)
+        return [found[number] for number in range(len(ranges))]
 
     def write_bytes(self, data: bytes | memoryview) -> None:
         """Write the whole file; a reader sees the old file or the new one, never a half."""
@@ -209,9 +245,21 @@ class Location:
         """The storage_options of deltalake, without credentials: it reads those from the environment."""
         return clients.delta_options(self.store, self.storage)
 
-    def filesystem(self, *, attempts: int = clients.ATTEMPTS) -> Any:
-        """The file system of fsspec for this store; fsspec keeps one for each set of arguments."""
-        return clients.filesystem(self.store, self.storage, attempts)
+    def filesystem(self, *, limit_s: float | None = None) -> Any:
+        """The file system of fsspec for this store; fsspec keeps one for each set of arguments.
+
+        limit_s: how long a request to S3 may be repeated, where that is not as configured.
+        """
+        return clients.filesystem(self.store, self.storage, limit_s)
+
+    def within(self, timeout_s: float) -> Location:
+        """The same place, with less time for an answer than is configured."""
+        limited = min(self.storage.timeout_s, timeout_s)
+        return Location(self.url, self.storage.model_copy(update={"timeout_s": limited}))
+
+    def _repeated(self, read: Callable[[], Any]) -> Any:
+        """The result of a call that reads an answer's body, which the clients of other stores repeat."""
+        return repeated(read, repeat_s(self.storage), may_pass) if self.store == "s3" else read()
 
     @property
     def _files(self) -> Any:
@@ -269,6 +317,7 @@ def make_folder(path: Path) -> None:
         with suppress(FileNotFoundError):
             path.mkdir(parents=True, exist_ok=True)
             return
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def _as_given(url: str) -> str:

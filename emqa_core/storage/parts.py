@@ -147,7 +147,7 @@ def read_parquet(
                 return _read_columns(reader, schema, keep_absent)
         # One range request for each column chunk or run of neighbours, none for what is not asked for.
         with (
-            file.filesystem().open(file.path, "rb", cache_type="none", size=n_bytes) as source,
+            file.open_ranges("none", n_bytes) as source,
             pq.ParquetFile(source, pre_buffer=True, read_dictionary=dictionaries) as reader,
         ):
             return _read_columns(reader, schema, keep_absent)
@@ -161,7 +161,8 @@ def write_arrays(location: Location, run_id: str, name: str, arrays: Mapping[str
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as container:
         for key, array in arrays.items():
-            with container.open(f"{key}.npy", "w", force_zip64=True) as member:
+            # Without the time of day: a task that runs twice leaves the same bytes.
+            with container.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
     with buffer.getbuffer() as data:
         array_file(location, run_id, name).write_bytes(data)
@@ -195,14 +196,11 @@ def read_words(
     location: Location, run_id: str, stretches: Sequence[tuple[str, int, int]]
 ) -> list[np.ndarray]:
     """Words start:stop of arrays, from (name, start, stop): one request each, several at a time."""
-    files = [words_file(location, run_id, name) for name, _, _ in stretches]
-    with explain_errors(files[0] if files else location):
-        found = location.filesystem().cat_ranges(
-            [file.path for file in files],
-            [8 * start for _, start, _ in stretches],
-            [8 * stop for _, _, stop in stretches],
-            on_error="raise",
-        )
+    folder = work_location(location, run_id)
+    names = [words_file(location, run_id, name).name for name, _, _ in stretches]
+    found = folder.read_ranges(
+        [(name, 8 * start, 8 * stop) for name, (_, start, stop) in zip(names, stretches, strict=True)]
+    )
     return [np.frombuffer(data, "<u8") for data in found]
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from emqa_core.errors import EmqaError, StorageError
-from emqa_core.storage.conditional_put import create_once, http_status
+from emqa_core.storage.conditional_put import create_once
 from emqa_core.storage.location import Location
-from emqa_core.storage.store_errors import explained, is_store_error, reason
+from emqa_core.storage.repetition import repeat_s, repeated
+from emqa_core.storage.store_errors import explained, http_status, is_store_error, may_pass, reason
 
 _FOLDER = "_emqa"
 _ANSWER_S = 15.0
+_REPEAT_S = 2.0  # a store that is away for a moment is not a name that was mistyped
 
 
 def probe_location(location: Location) -> None:
@@ -32,7 +33,7 @@ def probe_location(location: Location) -> None:
     if location.store == "file":
         _probe_folder(location)
     else:
-        _probe_bucket(location)
+        reach_location(location)
     try:
         _probe_conditional_put(location, place.child("created-once"))
         if location.store != "file":
@@ -56,12 +57,17 @@ def _probe_folder(location: Location) -> None:
         raise explained(location, error) from error
 
 
-def _probe_bucket(location: Location) -> None:
-    """List the bucket, with one attempt: what a user mistyped should be told in seconds."""
+def reach_location(location: Location) -> None:
+    """List the bucket, without much patience: what a user mistyped should be told in seconds.
+
+    Raises StorageError as `probe_location` does.
+    """
     if location.store != "s3":
         return
     try:
-        _quick(location).call_s3("list_objects_v2", Bucket=location.bucket, MaxKeys=1)
+        location.within(_ANSWER_S).filesystem(limit_s=_REPEAT_S).call_s3(
+            "list_objects_v2", Bucket=location.bucket, MaxKeys=1
+        )
     except FileNotFoundError as error:
         raise StorageError(
             f"{location.where} cannot be used: bucket {location.bucket!r} does not exist",
@@ -74,22 +80,19 @@ def _probe_bucket(location: Location) -> None:
 
 
 def _probe_conditional_put(location: Location, file: Location) -> None:
-    try:
-        create_once(file, b"emqa")
-    except Exception as error:
-        if not is_store_error(error):
-            raise
-        if http_status(error) in (400, 501):
-            raise _unconditional(location, reason(error)) from error
-        raise explained(location, error) from error
-    try:
-        create_once(file, b"emqa")
-    except FileExistsError:
-        return
-    except Exception as error:
-        if not is_store_error(error):
-            raise
-        raise explained(location, error) from error
+    # The first put may be refused too: its name is new, so it was there already, its answer was lost, and
+    # the client put it again.
+    for _ in range(2):
+        try:
+            create_once(file, b"emqa")
+        except FileExistsError:
+            return
+        except Exception as error:
+            if not is_store_error(error):
+                raise
+            if http_status(error) in (400, 501):
+                raise _unconditional(location, reason(error)) from error
+            raise explained(location, error) from error
     raise _unconditional(location, "a second put of the same object succeeded with If-None-Match: *")
 
 
@@ -97,22 +100,19 @@ def _probe_delta(location: Location, table: Location) -> None:
     """Delta's own client must reach the same place: it takes TLS and addresses in its own way."""
     from deltalake import DeltaTable
 
-    options = table.delta_options()
-    if options:
-        options |= {"max_retries": "1", "retry_timeout": f"{_ANSWER_S:g}s"}
+    options = table.within(_ANSWER_S).delta_options()
     schema = pa.schema([pa.field("run_id", pa.string())])
+
+    def create() -> None:
+        DeltaTable.create(table.delta_url, schema=schema, mode="ignore", storage_options=options)
+
     try:
-        DeltaTable.create(table.delta_url, schema=schema, mode="error", storage_options=options)
+        repeated(create, repeat_s(table.within(_ANSWER_S).storage), may_pass)
     except Exception as error:
         if not is_store_error(error):
             raise
         problem = f"{location.where} can be written, but Delta tables cannot be committed there"
         raise explained(location, error, problem) from error
-
-
-def _quick(location: Location) -> Any:
-    storage = location.storage.model_copy(update={"timeout_s": min(location.storage.timeout_s, _ANSWER_S)})
-    return Location(location.url, storage).filesystem(attempts=1)
 
 
 def _unconditional(location: Location, found: str) -> StorageError:

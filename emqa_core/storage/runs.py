@@ -15,8 +15,9 @@ from emqa_core.schema import RUN, RUN_ID, TABLES
 from emqa_core.storage.delta import file_sizes, open_table, table_schema
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import read_parquet
+from emqa_core.storage.repetition import repeat_s, repeated
 from emqa_core.storage.side_by_side import side_by_side
-from emqa_core.storage.store_errors import explain_errors
+from emqa_core.storage.store_errors import explain_errors, may_pass
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,8 @@ def list_runs(location: Location) -> pa.Table:
     stored = set(table_schema(table).names)
     with explain_errors(location.child(RUN.name)):
         # A file for each night: deltalake reads them side by side in a tenth of the time.
-        rows = table.to_pyarrow_table(columns=[name for name in RUN.arrow().names if name in stored])
+        names = [name for name in RUN.arrow().names if name in stored]
+        rows = repeated(lambda: table.to_pyarrow_table(columns=names), repeat_s(location.storage), may_pass)
     columns = [
         rows[field.name].cast(field.type) if field.name in stored else pa.nulls(rows.num_rows, field.type)
         for field in RUN.arrow()

@@ -32,9 +32,14 @@ _CREDENTIALS = re.compile(
 _BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist")
 _TLS = re.compile(r"SSLError|CERTIFICATE_VERIFY|certificate|InvalidContentType", re.IGNORECASE)
 _UNREACHABLE = re.compile(
-    r"EndpointConnection|ConnectTimeout|ReadTimeout|ConnectionClosed|client error \(Connect\)"
-    r"|operation timed out|dns error"
+    r"EndpointConnection|ConnectTimeout|ReadTimeout|ConnectionClosed|ClientPayload|IncompleteRead"
+    r"|ResponseStreaming|client error \(|error sending request|body error|operation timed out|dns error"
+    r"|Connection reset"
 )
+_FAILING = re.compile(
+    r"\b50[0234] (Internal|Bad|Service|Gateway)|InternalError|ServiceUnavailable|SlowDown|\(50[0234]\)"
+)
+_FULL = re.compile(rf"os error ({errno.ENOSPC}|{errno.EDQUOT})\b")  # as Delta's client says it
 _XML_REASON = re.compile(r"<Code>(.*?)</Code>(?:\s*<Message>(.*?)</Message>)?", re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _LONGEST_REASON = 400
@@ -64,8 +69,33 @@ def explained(location: Location, error: Exception, problem: str | None = None) 
     return StorageError(problem or f"{location.where} {what}", found=reason(error), next_step=next_step)
 
 
+def may_pass(error: BaseException | None) -> bool:
+    """Whether a store's error may be over in a moment: the network's, or the store's own."""
+    text = _text(error)
+    lasts = _BUCKET.search(text) or _TLS.search(text) or _CREDENTIALS.search(text)
+    return not lasts and bool(_UNREACHABLE.search(text) or _FAILING.search(text))
+
+
+def http_status(error: BaseException) -> int | None:
+    """HTTP status of a store's answer, where fsspec's error has one behind it."""
+    for each in (error, error.__cause__):
+        answer = getattr(each, "response", None)
+        if isinstance(answer, dict):
+            status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            return int(status) if status else None
+    return None
+
+
+def _text(error: BaseException | None) -> str:
+    """What an error and the one that it was made of say, with their names."""
+    told = [error, error.__cause__] if error is not None else []
+    return _COLOUR.sub("", " ".join(f"{type(each).__name__} {each}" for each in told if each is not None))
+
+
 def reason(error: Exception) -> str:
     """What the store said, in one line."""
+    if http_status(error) is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # fsspec keeps the message of an answer only
     text = _COLOUR.sub("", str(error)).strip()
     answer = _XML_REASON.search(text)
     if answer:
@@ -78,12 +108,12 @@ def reason(error: Exception) -> str:
 
 
 def _diagnosis(location: Location, error: Exception) -> tuple[str, str | None]:
-    text = f"{type(error).__name__} {error}"
+    text = _text(error)
     if location.store == "file":
         if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
             return "may not be written or read", "give this user the right, or choose another folder"
-        if getattr(error, "errno", None) == errno.ENOSPC:
-            return "is full", "free space on the disk, then start again"
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or _FULL.search(text):
+            return "cannot be written: the disk is full", "free space on the disk, then start again"
         return "cannot be used", None
     if _BUCKET.search(text):
         return (
@@ -99,6 +129,11 @@ def _diagnosis(location: Location, error: Exception) -> tuple[str, str | None]:
         keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" if location.store == "s3" else "the credentials"
         rights = "their rights to list, read, write and delete"
         return "refuses the credentials", f"check {keys} in the environment, of the workers too, and {rights}"
+    if _FAILING.search(text):
+        return (
+            "keeps answering with errors",
+            "see the store's own log; start again when it is well",
+        )
     if _UNREACHABLE.search(text):
         return (
             "cannot be reached",
