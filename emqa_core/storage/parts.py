@@ -221,13 +221,17 @@ def remove_work(location: Location, run_id: str) -> None:
 
 def array_file(location: Location, run_id: str, name: str) -> Location:
     """The file of the arrays left under a name."""
+    return _work_file(location, run_id, name, ".zip")
+
+
+def _work_file(location: Location, run_id: str, name: str, suffix: str) -> Location:
     steps = [_plain(step) for step in name.split("/")]
-    return work_location(location, run_id).child(*steps[:-1], f"{steps[-1]}.zip")
+    return work_location(location, run_id).child(*steps[:-1], f"{steps[-1]}{suffix}")
 
 
 def words_file(location: Location, run_id: str, name: str) -> Location:
     """The file of the words left under a name."""
-    return work_location(location, run_id).child(f"{_plain(name)}.words")
+    return _work_file(location, run_id, name, ".words")
 
 
 def _plain(name: str) -> str:
