@@ -127,12 +127,12 @@ class Location:
             return bytes(self._repeated(lambda: self._files.cat_file(self.path)))
 
     def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
-        """Bytes start:stop of files beneath, from (name, start, stop): one request each, some at a time."""
+        """Bytes start:stop of files, from (path, start, stop): one request each, some at a time."""
         found: dict[int, bytes] = {}
 
         def read_rest() -> None:
             rest = [number for number in range(len(ranges)) if number not in found]
-            paths = [self.child(ranges[number][0]).path for number in rest]
+            paths = [ranges[number][0] for number in rest]
             starts, stops = ([ranges[number][side] for number in rest] for side in (1, 2))
             answers = self._files.cat_ranges(paths, starts, stops, on_error="return")
             found.update(

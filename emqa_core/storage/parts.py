@@ -196,10 +196,8 @@ def read_words(
     location: Location, run_id: str, stretches: Sequence[tuple[str, int, int]]
 ) -> list[np.ndarray]:
     """Words start:stop of arrays, from (name, start, stop): one request each, several at a time."""
-    folder = work_location(location, run_id)
-    names = [words_file(location, run_id, name).name for name, _, _ in stretches]
-    found = folder.read_ranges(
-        [(name, 8 * start, 8 * stop) for name, (_, start, stop) in zip(names, stretches, strict=True)]
+    found = location.read_ranges(
+        [(words_file(location, run_id, name).path, 8 * start, 8 * stop) for name, start, stop in stretches]
     )
     return [np.frombuffer(data, "<u8") for data in found]
 
