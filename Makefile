@@ -17,6 +17,9 @@ export UV_PROJECT_ENVIRONMENT := .venv
 # No telemetry from any tool that is started here.
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
+# Bytecode is kept whatever the environment says: each of the many processes that tests start would else compile
+# two thousand modules anew, for three seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## list the targets
@@ -30,7 +33,7 @@ setup: .venv/.installed ## install everything into .venv, with the emqa command
 
 # --inexact: what another target installed besides stays, so that targets do not undo each other.
 .venv/.installed: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
-	$(UV) sync --frozen --inexact
+	$(UV) sync --frozen --inexact --compile-bytecode --quiet
 	@touch $@
 
 .PHONY: demo
@@ -42,8 +45,12 @@ demo-data/predictions.json: $(wildcard emqa_core/demo/*.py) | setup
 
 # Two processes, each with whole files, so that what a file starts (a store, a server) is started once.
 .PHONY: test
-test: setup ## every test, the quick ones first
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: setup ## every test but those of `make faults`, the quick ones first
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+
+.PHONY: faults
+faults: setup ## kill workers, drivers and schedulers, break the store, fill the disk (minutes)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/faults
 
 .PHONY: lint
 lint: setup ## style, types, import contract, generated files
