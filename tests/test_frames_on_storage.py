@@ -167,7 +167,8 @@ def test_what_is_sent_for_a_partition_does_not_grow_with_the_run(tmp_path: Path)
     sizes = []
     for n_frames in (1_000, 10_000):
         plan = planned(tmp_path / str(n_frames), n_frames, row_group=200)
-        tasks = partition_tasks(plan, InProcessExecutor(), {}, SilentProgress())
+        indices = range(plan.n_partitions)
+        tasks = partition_tasks(plan, InProcessExecutor(), {}, SilentProgress(), indices)
         assert len(tasks) == n_frames // 100
         sizes.append(max(len(pickle.dumps(task)) for task in tasks))
     assert sizes[1] < sizes[0] + 500

@@ -38,7 +38,7 @@ print(json.dumps([peak * 1024, plan.projected_bytes]))
 def test_a_fresh_process_stays_within_its_projection(
     tmp_path_factory: pytest.TempPathFactory, partition_predictions: int, n_partitions: int, metrics: str
 ) -> None:
-    data = write("S", tmp_path_factory.getbasetemp(), with_json=False, clustered=True)
+    data = write("S", tmp_path_factory.getbasetemp(), as_json=(), clustered=True)
     options = {
         "labels": str(data / "label.parquet"),
         "predictions": {"m": str(data / "prediction.parquet")},

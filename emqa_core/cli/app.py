@@ -10,7 +10,7 @@ from emqa_core.cli import options
 
 CODES = (
     "Exit codes: 0 done, 1 bug, 2 options, 3 input, 4 quarantine, 5 plan, 6 storage, 7 no such run,"
-    " 8 table columns, 9 cluster, 130 Ctrl-C, 143 SIGTERM."
+    " 8 table columns, 9 cluster, 10 run busy, 130 Ctrl-C, 143 SIGTERM."
 )
 
 

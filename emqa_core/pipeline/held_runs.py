@@ -11,7 +11,8 @@ from emqa_core.errors import EmqaError, StorageError
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.storage.commit import is_committed, keep_others_out, remove_strays
-from emqa_core.storage.lease import Lease, take_lease
+from emqa_core.storage.lease import Lease, remove_claims, take_lease
+from emqa_core.storage.parts import remove_work, work_location
 from emqa_core.storage.probe import probe_location
 
 
@@ -53,9 +54,17 @@ class HeldRuns:
 def hold_runs(plan: Plan, progress: Progress) -> HeldRuns:
     """Probe the store and take a lease of every pending run; use the result in a `with` statement.
 
-    Nothing is done where nothing is pending. Raises StorageError, and RunBusyError where another process
+    Where nothing is pending, only what a process left that died between its commit and its end is removed.
+    Raises StorageError, and RunBusyError where another process
     evaluates one of the runs.
     """
+    for model in plan.committed:
+        # Whoever may only read, or finds nobody there, has its run all the same.
+        with suppress(EmqaError):
+            run_id = plan.runs[model].run_id
+            if work_location(plan.location, run_id).exists():
+                remove_work(plan.location, run_id)
+            remove_claims(plan.location, run_id)
     if not plan.pending:
         return HeldRuns(plan, progress, {})
     probe_location(plan.location)

@@ -152,6 +152,14 @@ def take_lease(location: Location, run_id: str, waiting: Callable[[str], None]) 
         return Lease(folder, run_id, number + 1, claim)
 
 
+def remove_claims(location: Location, run_id: str) -> None:
+    """Remove what is left of claims on a run that exists, and that nobody evaluates any more."""
+    folder = location.child(*_LEASES, run_id)
+    if names := _names(folder):
+        folder.remove_files([folder.child(name).url for name in names])
+        _remove_empty(folder)
+
+
 def _create(folder: Location, number: int, claim: Claim) -> bool:
     file = _claim_file(folder, number)
     with explain_errors(folder):

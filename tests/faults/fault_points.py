@@ -57,15 +57,16 @@ def wait_until_reached(folder: Path, stage: str, process: Process) -> int:
 def dask_setup(worker: object) -> None:
     """What a worker of a local cluster does first, and the points."""
     from emqa_core.pipeline import shuffle, worker_process
+    from emqa_core.pipeline.partition_states import RecordedScratch
     from emqa_core.pipeline.scratch import StoredScratch
 
     worker_process.dask_setup(worker)
     folder = Path(os.environ[_FOLDER])
     # Evaluate leaves arrays for the stages that follow, after its tables' parts; these read them.
-    put, get, get_words = StoredScratch.put, StoredScratch.get, StoredScratch.get_words
+    put, get, get_words = RecordedScratch.put, StoredScratch.get, StoredScratch.get_words
     write_staged = shuffle.write_staged
 
-    def put_and_come(scratch: StoredScratch, name: str, *values: Any) -> None:
+    def put_and_come(scratch: RecordedScratch, name: str, *values: Any) -> None:
         put(scratch, name, *values)
         _come(folder, "evaluate")
 
@@ -79,7 +80,7 @@ def dask_setup(worker: object) -> None:
         _come(folder, "reduce")
         return words
 
-    StoredScratch.put = put_and_come  # type: ignore[method-assign, assignment]
+    RecordedScratch.put = put_and_come  # type: ignore[method-assign, assignment]
     StoredScratch.get = get_and_come  # type: ignore[method-assign, assignment]
     StoredScratch.get_words = get_words_and_come  # type: ignore[method-assign, assignment]
     shuffle.write_staged = _and_come(write_staged, folder, "shuffle")

@@ -128,7 +128,8 @@ def injected(act: Callable[[], None]) -> Iterator[None]:
 def assert_finished(answer: Answer, output: str, undisturbed: Undisturbed, reader: PollingReader) -> None:
     """The run is there, whole and once, and was never there in part."""
     assert answer.code == 0, answer.err
-    assert undisturbed.differences(output) == []
+    differing = undisturbed.differences(output)
+    assert differing == [], differing
     assert reader.problems(output, n_runs=1) == []
 
 
