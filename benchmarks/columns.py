@@ -53,7 +53,8 @@ def measure(size: str) -> dict:
     n = sum(table.num_rows for _, table in handed_over)
     metrics = [metric.name for metric in plan.metrics["model"].at("prediction")]
 
-    tasks = partition_tasks(plan, InProcessExecutor(), {"model": MemoryScratch()}, SilentProgress())
+    every = range(plan.n_partitions)
+    tasks = partition_tasks(plan, InProcessExecutor(), {"model": MemoryScratch()}, SilentProgress(), every)
     sources = [task.predictions["model"] for task in tasks]
 
     def write_all(columns: list[str]) -> list:
