@@ -26,7 +26,7 @@ from tests.data import ROOT
 from tests.processes import DaskProcesses, Process, dask_processes, free_port
 
 pytestmark = pytest.mark.cluster
-MEMORY_MIB = 512
+MEMORY_MIB = 768
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.data import ROOT
 from tests.processes import Process, wait_until
 
 STAGES = ("evaluate", "count", "reduce")
-WORKER_OPTIONS = ("--preload", "tests.faults.fault_points", "--memory-limit", "512MiB")
+WORKER_OPTIONS = ("--preload", "tests.faults.fault_points", "--memory-limit", "768MiB")
 _FOLDER = "FAULT_POINTS"
 
 

@@ -19,7 +19,7 @@ from tests.oracles.same_run import KEYS, differences, tables_of
 from tests.oracles.synthetic import make_data_set
 
 N_PARTITIONS = 4
-MEMORY_MIB = 512
+MEMORY_MIB = 768
 BLOCK = 4096  # bytes that a file takes at least
 ROWS_TOGETHER = 50  # few, so that a shuffle is one
 NAMES = ("labels", "predictions", "frames")

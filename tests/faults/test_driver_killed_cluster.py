@@ -38,7 +38,7 @@ def test_a_driver_that_is_killed_leaves_the_next_one_what_its_workers_finished(
     whole, output = tmp_path / "whole", tmp_path / "eval"
     assert main(night.words(whole, "--quiet", "--json")) == 0
     expected = tables_of(the_run(whole))
-    cluster = {"address": dask.address, "partitions": N_PARTITIONS, "memory_per_worker_mib": 512}
+    cluster = {"address": dask.address, "partitions": N_PARTITIONS, "memory_per_worker_mib": 768}
     words = night.words(
         output, "--json", *(word for k, v in cluster.items() for word in ("--set", f"cluster.{k}={v}"))
     )
