@@ -212,7 +212,10 @@ def test_a_scheduler_without_workers_is_named(tmp_path: Path) -> None:
 
 def test_a_worker_with_too_little_memory_is_refused(dask_plain: DaskProcesses) -> None:
     with (
-        pytest.raises(ClusterError, match=r"too little memory.*513 MiB.*found 512 MiB for each of its 1 thr"),
+        pytest.raises(
+            ClusterError,
+            match=rf"too little memory.*{MEMORY_MIB + 1} MiB.*found {MEMORY_MIB} MiB for each of its 1 thr",
+        ),
         open_executor(cluster_config(dask_plain, memory_per_worker_mib=MEMORY_MIB + 1)),
     ):
         pass
