@@ -1,6 +1,6 @@
 """A seeded data set that looks like a detector's output on COCO val2017, at any size.
 
-    python -m benchmarks.generate S            Parquet (ours) and COCO JSON (the peers')
+    python -m benchmarks.generate S            Parquet as `emqa convert` writes it, and COCO JSON
     python -m benchmarks.generate XL --json    Parquet alone; `--json labels`: with the labels' JSON
 
 Per frame 7.4 labels and 50 predictions on average, 80 classes of which one has 30% of the labels, 41% small
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.coco_json import WRITE_JSON
+from emqa_core.storage.input_tables import parquet_options
 
 DATA = Path(__file__).parent.parent / "bench-data"
 FRAMES_OF_SIZE = {"XS": 500, "S": 5_000, "M": 50_000, "L": 118_000, "XL": 500_000}
@@ -28,7 +29,6 @@ LABELS_PER_FRAME = 36_781 / 5_000
 PREDICTIONS_PER_FRAME = 50
 MOST_PREDICTIONS = 100
 SEED = 20_170_000
-ROW_GROUP = 1 << 17
 
 FRAME_SIZES = np.array([(640, 480), (480, 640), (640, 427), (427, 640), (500, 375), (640, 640)], np.float64)
 FRAME_SIZE_SHARES = (0.32, 0.08, 0.33, 0.09, 0.13, 0.05)
@@ -273,7 +273,7 @@ def are_written(folder: Path) -> bool:
 def write_tables(folder: Path, tables: dict[str, pa.Table]) -> None:
     for name, table in tables.items():
         with replaced(folder / f"{name}.parquet") as path:
-            pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
+            pq.write_table(table, path, **parquet_options(table.schema))
 
 
 @contextmanager
