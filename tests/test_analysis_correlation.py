@@ -105,7 +105,7 @@ def test_an_artefact_of_the_control_disappears() -> None:
     assert abs(found.partial.value[0, -1]) < 0.02
     assert found.partial.low[0, -1] < 0 < found.partial.high[0, -1]
     axis = decide_axis("object_area_px2", DistinctValues.of(control, None), control, None)
-    bins = axis.coarse_of(axis.bin_of(control))
+    bins = axis.coarse_bin_of(control)
     expected = stats.pearsonr(
         residual_of_bins(x, bins), residual_of_bins(right.astype(float), bins)
     ).statistic
@@ -121,7 +121,7 @@ def test_the_interval_of_the_partial_one_takes_means_out_anew_without_each_group
     right = rng.random(n) < 1 / (1 + np.exp(1 - x))
     group = group_of(hash_column(pa.array(np.arange(n))), 20)
     axis = decide_axis("object_area_px2", DistinctValues.of(control, None), control, None)
-    bins = axis.coarse_of(axis.bin_of(control))
+    bins = axis.coarse_bin_of(control)
     assert any(len(np.unique(group[bins == b])) == 1 for b in np.unique(bins))
 
     def partial(keep: Array) -> float:

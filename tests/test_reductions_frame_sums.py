@@ -87,9 +87,9 @@ def test_sums_of_merged_bins_are_those_of_rows_in_merged_bins(whole: Partition, 
     rank = np.tile(np.arange(axis.n_coarse, dtype=np.int16), (n_scopes, 1))
     of_bin = np.searchsorted(np.unique(cuts), np.arange(axis.n_coarse), side="right").astype(np.int16)
     merged = MergedBins(np.tile(of_bin, (n_scopes, 1)), np.full(n_scopes, of_bin.max() + 1))
-    coarse = axis.coarse_of(axis.bin_of(whole.prediction_values))
+    coarse = axis.coarse_bin_of(whole.prediction_values)
     parts = [
-        BinPairs.of(part.rows("prediction"), axis.coarse_of(axis.bin_of(part.prediction_values)), scopes, r)
+        BinPairs.of(part.rows("prediction"), axis.coarse_bin_of(part.prediction_values), scopes, r)
         for part in whole.cut([whole.n_frames // 2])
         for scopes, r in [(np.arange(n_scopes), rank)]
     ]
@@ -105,7 +105,7 @@ def test_merged_sums_follow_the_order_in_which_bins_may_be_merged() -> None:
     whole = random_partition(np.random.default_rng(3), 40, 2, 3, per_frame=8)
     axis = axis_of(whole, "prediction")
     counts = count_metric(axis, "prediction", whole.rows("prediction"), whole.prediction_values)
-    coarse = axis.coarse_of(axis.bin_of(whole.prediction_values))
+    coarse = axis.coarse_bin_of(whole.prediction_values)
     order = np.random.default_rng(4).permutation(axis.n_coarse).astype(np.int16)
     rank = np.argsort(order).astype(np.int16)
     of_bin = (rank >= 20).astype(np.int16)

@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, types
 
+from emqa_core.analysis.bin_search import edge_table, find_bins
 from emqa_core.errors import InputError
 from emqa_core.objects import Array
 from emqa_core.reductions.distinct_values import DistinctValues, category_column
@@ -21,44 +21,6 @@ from emqa_core.reductions.distinct_values import DistinctValues, category_column
 N_COARSE = 50
 MAX_CATEGORY_BINS = 200
 OTHER = "other"
-
-_READ_F64 = types.Array(types.float64, 1, "C", readonly=True)
-
-
-@njit(types.int64(types.float64), cache=True)
-def _prefix(value):  # type: ignore[no-untyped-def]
-    """Upper 16 bits of the value as a float32, in the order of the values."""
-    bits = np.int64(np.float32(value).view(np.uint32))
-    return (bits ^ 0xFFFFFFFF if bits & 0x80000000 else bits | 0x80000000) >> 16
-
-
-@njit(types.int16[::1](_READ_F64, _READ_F64), cache=True)
-def _find_bins(values, upper):  # type: ignore[no-untyped-def]
-    # Rounding to float32 keeps the order, so edges of a smaller prefix are below a value and those of a
-    # larger one above it: a table leaves few edges to search. Plain bisection takes five times as long.
-    last = upper.shape[0] - 1
-    below = np.zeros((1 << 16) + 1, np.int16)
-    for edge in range(last):
-        below[_prefix(upper[edge]) + 1] += 1
-    for prefix in range(1 << 16):
-        below[prefix + 1] += below[prefix]
-    out = np.empty(values.shape[0], np.int16)
-    for row in range(values.shape[0]):
-        value = values[row]
-        if not np.isfinite(value):
-            out[row] = -1
-            continue
-        prefix = _prefix(value)
-        low = below[prefix]
-        high = below[prefix + 1]
-        while low < high:
-            middle = (low + high) // 2
-            if upper[middle] < value:
-                low = middle + 1
-            else:
-                high = middle
-        out[row] = low
-    return out
 
 
 @dataclass(frozen=True)
@@ -101,16 +63,17 @@ class MetricAxis:
             return 0.0
         return float(self.upper[np.searchsorted(self.cumulative_share, 0.5)])
 
-    def bin_of(self, values: Array | pa.Array | pa.ChunkedArray) -> Array:
-        """Fine bin of each value, (n,) int16, -1 where it is missing.
+    def bins_of(self, values: Array | pa.Array | pa.ChunkedArray) -> tuple[Array, Array]:
+        """Fine and coarse bin of each value, (n,) int16 each, -1 where it is missing.
 
         Values beyond the edges are in the first or last bin; a category that the axis does not know is in
         `other` where the axis has it, else missing. Numbers (n,), or a text or boolean column.
         """
         if not self.n_bins:
-            return np.full(len(values), -1, np.int16)
+            none = np.full(len(values), -1, np.int16)
+            return none, none
         if self.categories is None:
-            return np.asarray(_find_bins(np.ascontiguousarray(values, np.float64), self.upper))
+            return find_bins(np.asarray(values), self.upper, self._edges_below, self.coarse)
         column = (
             values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, from_pandas=True)
         )
@@ -121,15 +84,20 @@ class MetricAxis:
         unknown = place.get(OTHER, -1)
         code = [place.get(name, unknown) for name in encoded.dictionary.to_pylist()]
         indices = encoded.indices.fill_null(len(code)).to_numpy(zero_copy_only=False)
-        return np.asarray(np.array([*code, -1], np.int16)[indices])
+        fine = np.array([*code, -1], np.int16)[indices]
+        return fine, np.append(self.coarse, np.int16(-1))[fine]
+
+    def bin_of(self, values: Array | pa.Array | pa.ChunkedArray) -> Array:
+        """Fine bin of each value, (n,) int16, -1 where it is missing."""
+        return self.bins_of(values)[0]
 
     def coarse_bin_of(self, values: Array | pa.Array | pa.ChunkedArray) -> Array:
         """Coarse bin of each value, (n,) int16, -1 where it is missing."""
-        return self.coarse_of(self.bin_of(values))
+        return self.bins_of(values)[1]
 
-    def coarse_of(self, bins: Array) -> Array:
-        """Coarse bin of each fine bin, (n,) int16, -1 stays -1."""
-        return np.asarray(np.append(self.coarse, np.int16(-1))[bins])
+    @cached_property
+    def _edges_below(self) -> Array:
+        return np.asarray(edge_table(self.upper))
 
     @classmethod
     def of_stored(cls, stored: pa.Table, metric: str, fine_bins: int) -> MetricAxis:

@@ -118,7 +118,7 @@ class MetricCounts:
         """
         rows = part.rows
         is_of_frames = self.level == "frame"
-        fine = axis.bin_of(values)
+        fine, coarse = axis.bins_of(values)
         x = None
         if self.moments is not None and axis.n_bins:
             x = np.asarray(values)
@@ -127,10 +127,9 @@ class MetricCounts:
             x = np.ascontiguousarray(x[rows.frame] if is_of_frames else x)
             self.moments.take(rows, x, part.control)
         if self.target == "frame":
-            self.groups.take(rows, axis.coarse_of(fine)[rows.frame])
+            self.groups.take(rows, coarse[rows.frame])
             return
         assert self.coarse is not None and self.whole is not None and self.fine is not None
-        coarse = axis.coarse_of(fine)
         # All objects of a frame have its value, and so are counted together.
         is_missing = len(coarse) > 0 and coarse.min() < 0
         if is_of_frames:
