@@ -1,4 +1,4 @@
-"""The search for the bins of many values: a table by the leading bits of a value leaves few edges to look at."""
+"""The search for the bins of many values: a table by their leading bits leaves few edges to look at."""
 
 from __future__ import annotations
 

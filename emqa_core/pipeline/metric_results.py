@@ -1,7 +1,12 @@
-"""Metrics counted and measured, and the three metric tables."""
+"""Metrics counted and measured, and the three metric tables.
+
+Table metric_performance has a row for every class, threshold and bin of every metric: it is written where it
+is made, and only its parts come back.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,9 +33,13 @@ from emqa_core.pipeline.count_metrics import (
 )
 from emqa_core.pipeline.count_slices import SumTask, leave_slices, read_sums, slices_of
 from emqa_core.pipeline.execute import Executor
+from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
+from emqa_core.pipeline.partition_states import part_name
 from emqa_core.quality.registry import ChosenMetric, ChosenMetrics
 from emqa_core.reductions.unit_totals import UnitTotals
+from emqa_core.schema import METRIC_PERFORMANCE
+from emqa_core.storage.parts import Part, write_part
 
 _TASKS_PER_WORKER = 4
 MOST_METRICS = 4  # of a task: their counts stand in memory together; each task reads the outcomes anew
@@ -38,22 +47,35 @@ MOST_METRICS = 4  # of a task: their counts stand in memory together; each task 
 
 @dataclass(frozen=True)
 class MeasureTask:
-    """A few metrics to count and measure. units: of each target. n_slices: above 1, the counts lie there."""
+    """A few metrics to count and measure.
+
+    units: of each target. run, part_name: of the part of metric_performance. n_slices: above 1, the counts
+    lie there.
+    """
 
     counting: CountTask
     units: Mapping[str, UnitTotals]
     classes: ClassList
+    run: RunIdentity
+    part_name: str
     n_slices: int = 1
 
 
 @dataclass(frozen=True)
 class MeasuredMetric:
-    """One metric's measures, target by target, and its rows of metric_performance and metric_bin."""
+    """One metric's measures, target by target, and its rows of metric_bin."""
 
     metric: ChosenMetric
     measures: list[MetricMeasures]
-    performance: pa.Table
     bins: pa.Table
+
+
+@dataclass(frozen=True)
+class MeasuredMetrics:
+    """Metrics in order, and the parts of table metric_performance that hold their rows."""
+
+    metrics: list[MeasuredMetric]
+    parts: list[Part]
 
 
 def measure_tasks(
@@ -62,10 +84,12 @@ def measure_tasks(
     sample: SampleState,
     classes: ClassList,
     n_workers: int,
+    run: RunIdentity,
+    attempt: str,
 ) -> list[MeasureTask]:
     """Tasks of a few metrics each, in order, so many that all workers have some to do.
 
-    counting: what is the same for all; its metrics are not used.
+    counting: what is the same for all; its metrics are not used. attempt: `attempt_key` of the run.
     """
     ordered = tuple(metrics)
     per_task = max(1, min(MOST_METRICS, len(ordered) // (_TASKS_PER_WORKER * n_workers)))
@@ -75,11 +99,14 @@ def measure_tasks(
         shard = ordered[first : first + per_task]
         names = {metric.name for metric in shard} | controls
         axes = {name: axis for name, axis in counting.axes.items() if name in names}
-        tasks.append(MeasureTask(replace(counting, metrics=shard, axes=axes), sample.units, classes))
+        # Other metrics, as of an attempt with more workers, go into a part of another name.
+        named = hashlib.sha256(" ".join([attempt, *(metric.name for metric in shard)]).encode()).hexdigest()
+        own = replace(counting, metrics=shard, axes=axes)
+        tasks.append(MeasureTask(own, sample.units, classes, run, part_name(named, first)))
     return tasks
 
 
-def measure(task: MeasureTask) -> list[MeasuredMetric]:
+def measure(task: MeasureTask) -> MeasuredMetrics:
     """Count a task's metrics and turn the counts, which are large and end here, into numbers."""
     counting = task.counting
     config, chosen = counting.config, counting.config.chosen_threshold_index
@@ -88,7 +115,7 @@ def measure(task: MeasureTask) -> list[MeasuredMetric]:
     else:
         counts = count(counting)
         pairs = count_pairs(counting, needed_pairs(counting.axes, counts, chosen))
-    measured = []
+    measured, performance = [], []
     for metric in counting.metrics:
         axis = counting.axes[metric.name]
         of_metric = {target: counts[metric.name, target] for target, _ in targets_of(metric)}
@@ -103,7 +130,7 @@ def measure(task: MeasureTask) -> list[MeasuredMetric]:
             )
             for target, state in of_metric.items()
         ]
-        performance = metric_performance_table(
+        rows = metric_performance_table(
             axis,
             of_metric.get("prediction"),
             of_metric.get("label"),
@@ -111,14 +138,23 @@ def measure(task: MeasureTask) -> list[MeasuredMetric]:
             np.array(config.evaluated_iou_thresholds),
             chosen,
         )
-        bins = metric_bin_table([axis], list(of_metric.values()))
-        measured.append(MeasuredMetric(metric, measures, performance, bins))
-    return measured
+        if rows.num_rows:
+            performance.append(rows)
+        measured.append(MeasuredMetric(metric, measures, metric_bin_table([axis], list(of_metric.values()))))
+    return MeasuredMetrics(measured, _written(task, performance))
+
+
+def _written(task: MeasureTask, performance: Sequence[pa.Table]) -> list[Part]:
+    if not performance:
+        return []
+    table = task.run.complete(pa.concat_tables(performance).unify_dictionaries())
+    name = METRIC_PERFORMANCE.name
+    return [write_part(task.counting.location, name, task.run.run_id, task.part_name, table)]
 
 
 def measure_all(
     tasks: Sequence[MeasureTask], executor: Executor, progress: Callable[[int], None]
-) -> list[MeasuredMetric]:
+) -> MeasuredMetrics:
     """The measures of all metrics, in order; where there are too few tasks, counted in slices first."""
     n_slices = 1
     if tasks:
@@ -126,19 +162,21 @@ def measure_all(
     if n_slices > 1:
         leave_slices([task.counting for task in tasks], n_slices, executor)
         tasks = [replace(task, n_slices=n_slices) for task in tasks]
-    return [each for result in executor.map(measure, tasks, progress) for each in result]
+    results = executor.map(measure, tasks, progress)
+    return MeasuredMetrics(
+        [metric for result in results for metric in result.metrics],
+        [part for result in results for part in result.parts],
+    )
 
 
 def metric_tables(
     measured: Sequence[MeasuredMetric], sample: SampleState, classes: ClassList, config: EvaluationConfig
 ) -> dict[str, pa.Table]:
-    """Tables metric_bin, metric_performance and metric_importance without the common columns."""
+    """Tables metric_bin and metric_importance without the common columns."""
     estimates = _nearest_neighbour(measured, sample) if config.nearest_neighbour else None
-    performance = [each.performance for each in measured] or [_no_performance(classes)]
     bins = [each.bins for each in measured] or [metric_bin_table([], [])]
     return {
         "metric_bin": pa.concat_tables(bins).unify_dictionaries(),
-        "metric_performance": pa.concat_tables(performance).unify_dictionaries(),
         "metric_importance": metric_importance_table(
             [measures for each in measured for measures in each.measures],
             classes,
@@ -149,7 +187,8 @@ def metric_tables(
     }
 
 
-def _no_performance(classes: ClassList) -> pa.Table:
+def no_performance(classes: ClassList) -> pa.Table:
+    """Table metric_performance without rows and without the common columns."""
     axis = MetricAxis("", 0, *(np.empty(0),) * 2, None, *(np.empty(0),) * 2, np.empty(0, np.int16))
     return metric_performance_table(axis, None, None, classes, np.empty(0), 0)
 

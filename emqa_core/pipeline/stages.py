@@ -30,11 +30,12 @@ from emqa_core.pipeline.finalize import (
 )
 from emqa_core.pipeline.held_runs import HeldRuns
 from emqa_core.pipeline.metric_results import (
-    MeasuredMetric,
+    MeasuredMetrics,
     MeasureTask,
     measure_all,
     measure_tasks,
     metric_tables,
+    no_performance,
 )
 from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.partition_states import (
@@ -72,7 +73,7 @@ class Counted:
     """The sample that the bins were decided from, and every metric's measures, by model."""
 
     samples: Mapping[str, SampleState]
-    measured: Mapping[str, list[MeasuredMetric]]
+    measured: Mapping[str, MeasuredMetrics]
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,15 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
             plan.config,
             len(plan.classes),
         )
-        prepared[model] = measure_tasks(metrics, counting, samples[model], plan.classes, executor.n_workers)
+        prepared[model] = measure_tasks(
+            metrics,
+            counting,
+            samples[model],
+            plan.classes,
+            executor.n_workers,
+            plan.runs[model],
+            attempt_key(plan, model),
+        )
     progress.start("count", sum(map(len, prepared.values())))
     measured = {
         model: measure_all(tasks, executor, lambda n: progress.advance("count", n))
@@ -191,17 +200,18 @@ def finalize_tables(
     rows: dict[str, dict[str, object]] = {}
     progress.start("finalize", len(plan.pending))
     for model in plan.pending:
-        state, run = evaluated.states[model], plan.runs[model]
+        state, run, measured = evaluated.states[model], plan.runs[model], counted.measured[model]
         reduced = reduce_scores(plan, state, evaluated.scratch[model], executor)
         classes = class_tables(plan, state.counts, reduced, state.n_frames)
         name_of_part = part_name(attempt_key(plan, model), 0)
         tables = {
             **classes.tables,
-            **metric_tables(counted.measured[model], counted.samples[model], plan.classes, plan.config),
+            "metric_performance": no_performance(plan.classes),
+            **metric_tables(measured.metrics, counted.samples[model], plan.classes, plan.config),
             "quarantine": quarantine_table(plan, model, state),
         }
         parts[model] = {name: [] for name in (*schema.FACT_TABLES, *tables)}
-        for part in state.parts:
+        for part in (*state.parts, *measured.parts):
             parts[model][part.table].append(part)
         schemas[model] = {part.table: part.schema for part in state.parts}
         for name, table in tables.items():
