@@ -131,20 +131,22 @@ class _PartitionReader:
         self._task = task
         self._index = task.first + index
         self._parts = task.parts[index]
-        self._left = read_rows(task.scratch, self._index)
+        left = read_rows(task.scratch, self._index)
+        self._outcomes, self._iou, self._together = dict(left.outcomes), dict(left.iou), left.together
         self._rows: dict[Target, CountedRows] = {}
         self._values: dict[tuple[Level, str], Array] = {}
 
     def rows(self, target: Target) -> CountedRows:
         if target not in self._rows:
-            together = self._left.together.get(target)
+            together = self._together.get(target)
             self._rows[target] = CountedRows.of(self._target_rows(target), together, *self._control(target))
         return self._rows[target]
 
     def _target_rows(self, target: Target) -> TargetRows:
         if target == "frame":
             return TargetRows.of_frames(self.rows("prediction").rows, self.rows("label").rows)
-        outcomes, iou = self._left.outcomes[target], self._left.iou.get(target)
+        # What rows are made from is not needed again: a quarter of what a partition takes.
+        outcomes, iou = self._outcomes.pop(target), self._iou.pop(target, None)
         return object_rows(outcomes, iou, target, self._task.config, self._task.n_classes)
 
     def values(self, level: Level, metric: str) -> Array:

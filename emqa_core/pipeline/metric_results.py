@@ -42,7 +42,7 @@ from emqa_core.schema import METRIC_PERFORMANCE
 from emqa_core.storage.parts import Part, write_part
 
 _TASKS_PER_WORKER = 4
-MOST_METRICS = 4  # of a task: their counts stand in memory together; each task reads the outcomes anew
+MOST_METRICS = 2
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,12 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
     measured, performance = [], []
     for metric in counting.metrics:
         axis = counting.axes[metric.name]
-        of_metric = {target: counts[metric.name, target] for target, _ in targets_of(metric)}
+        of_metric = {target: counts.pop((metric.name, target)) for target, _ in targets_of(metric)}
         measures = [
             measure_metric(
                 axis,
                 state,
-                pairs.get((metric.name, target)),
+                pairs.pop((metric.name, target), None),
                 task.units[target],
                 chosen,
                 with_intervals=config.intervals,

@@ -16,7 +16,7 @@ from emqa_core.kernel_types import READ_I64
 from emqa_core.objects import Array
 from emqa_core.reductions.narrow import narrowest
 
-_GROWTH = 2  # of the room for slots, so that it is not made anew in every partition
+_GROWTH = 1.5  # of the room for slots, so that it is not made anew in every partition
 
 
 @njit(types.int64(types.int32[::1], READ_I64, types.int64), cache=True)
