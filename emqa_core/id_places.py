@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I32, READ_I64
 
 _ALWAYS = 1 << 16  # ids within such a span fit the processor's cache
 _SPAN_PER_ROW = 4
 
 
-@njit(types.int32[::1](READ_I64, types.int64, READ_I32), cache=True)
+@kernel(types.int32[::1](READ_I64, types.int64, READ_I32))
 def _look_up(values, low, index_of_place):  # type: ignore[no-untyped-def]
     indices = np.empty(values.shape[0], np.int32)
     for row in range(values.shape[0]):

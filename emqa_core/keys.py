@@ -13,6 +13,7 @@ import pyarrow as pa
 from numba import njit, types
 
 from emqa_core.combined import combined
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I32, READ_I64, READ_U8, READ_U64
 
 U64 = np.uint64
@@ -22,14 +23,14 @@ SALT_GROUP = 0x51A7_0002
 SALT_CONTROL = 0x51A7_0003
 
 
-@njit(types.uint64(types.uint64), cache=True, inline="always")
+@njit(inline="always")
 def _mix(value):  # type: ignore[no-untyped-def]
     value = (value ^ (value >> U64(30))) * U64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> U64(27))) * U64(0x94D049BB133111EB)
     return value ^ (value >> U64(31))
 
 
-@njit(types.uint64[::1](READ_I64), cache=True)
+@kernel(types.uint64[::1](READ_I64))
 def _hash_integers(values):  # type: ignore[no-untyped-def]
     out = np.empty(values.shape[0], np.uint64)
     for row in range(values.shape[0]):
@@ -37,7 +38,7 @@ def _hash_integers(values):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(types.uint64[::1](READ_I64, READ_U8), cache=True)
+@kernel(types.uint64[::1](READ_I64, READ_U8))
 def _hash_strings(offsets, data):  # type: ignore[no-untyped-def]
     n_rows = offsets.shape[0] - 1
     out = np.empty(n_rows, np.uint64)
@@ -57,7 +58,7 @@ def _hash_strings(offsets, data):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit([types.uint64[::1](READ_U64, each, READ_U64) for each in (READ_I32, READ_I64)], cache=True)
+@kernel([types.uint64[::1](READ_U64, each, READ_U64) for each in (READ_I32, READ_I64)])
 def _hash_pairs(frame_hash, frame_of_row, object_hash):  # type: ignore[no-untyped-def]
     out = np.empty(object_hash.shape[0], np.uint64)
     for row in range(object_hash.shape[0]):
@@ -65,7 +66,7 @@ def _hash_pairs(frame_hash, frame_of_row, object_hash):  # type: ignore[no-untyp
     return out
 
 
-@njit(types.uint64[::1](READ_U64, types.uint64), cache=True)
+@kernel(types.uint64[::1](READ_U64, types.uint64))
 def _salted(hashes, salt):  # type: ignore[no-untyped-def]
     out = np.empty(hashes.shape[0], np.uint64)
     for row in range(hashes.shape[0]):

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.analysis.best_f1 import is_higher_f1, scan_f1
 from emqa_core.analysis.ranked_matches import RankedMatches
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import (
     READ_F64,
     READ_F64_3D,
@@ -37,7 +38,7 @@ _UNIT_BITS = 30
 _UNIT = 1 << _UNIT_BITS
 
 
-@njit(types.int64[::1](READ_F64, types.int64), cache=True)
+@kernel(types.int64[::1](READ_F64, types.int64))
 def _needed(recall_points, n_labels):  # type: ignore[no-untyped-def]
     """How many true positives less one reach each recall point, (R,): searchsorted from the left.
 
@@ -56,7 +57,7 @@ def _needed(recall_points, n_labels):  # type: ignore[no-untyped-def]
     return needed
 
 
-@njit(
+@kernel(
     types.Tuple(
         (
             types.float64[:, :, :, ::1], types.float64[:, :, :, ::1], types.int64[:, :, ::1],
@@ -67,7 +68,6 @@ def _needed(recall_points, n_labels):  # type: ignore[no-untyped-def]
         READ_I64, READ_F64, READ_U64_2D, READ_U64_2D, READ_U32_2D, READ_U32_2D, READ_U32_2D,
         READ_I64_2D, READ_I64_2D, READ_I64_3D, READ_I64_3D, READ_F64_3D, types.int64, READ_F64,
     ),
-    cache=True,
 )  # fmt: skip
 def _accumulate(  # type: ignore[no-untyped-def]
     class_start, match_score, right_bits, not_false_bits, before, through_tie, n_rows,

@@ -9,9 +9,10 @@ row by row.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.errors import PlanError
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_U32, READ_U64
 from emqa_core.objects import Array
 
@@ -23,7 +24,7 @@ _BYTE_OF_BIT = np.array(
 )
 
 
-@njit(types.void(READ_U64, READ_U64, READ_U32, types.int64, types.int64, types.int64[:, ::1]), cache=True)
+@kernel(types.void(READ_U64, READ_U64, READ_U32, types.int64, types.int64, types.int64[:, ::1]))
 def scan_f1(right, not_false, through_tie, n_counted, n_labels, state):  # type: ignore[no-untyped-def]
     """Go on with n_counted matches that count in an area range.
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.analysis.best_f1 import is_higher_f1, scan_f1
 from emqa_core.analysis.cut_tie import CutTie
 from emqa_core.analysis.score_bucket import ScoreBucket, count_inside
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I64, READ_U64, READ_U64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import score_of
@@ -19,12 +20,11 @@ from emqa_core.reductions.stretch_counts import StretchCounts
 U64 = np.uint64
 
 
-@njit(
+@kernel(
     types.void(
         READ_U64, READ_U64, READ_U64_2D, READ_U64_2D, READ_I64,
         types.int64[:, :, ::1], types.uint64[:, ::1], types.uint32[::1], types.uint64, READ_I64,
     ),
-    cache=True,
 )  # fmt: skip
 def _take(  # type: ignore[no-untyped-def]
     keys, words, right, not_false, n_positive, state, best_key, n_rows, last_key, tie_rest

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_F32, READ_F64, READ_I16
 from emqa_core.objects import Array
 
 
-@njit(types.int64(types.float64), cache=True, inline="always")
+@njit(inline="always")
 def _prefix(value):  # type: ignore[no-untyped-def]
     """Upper 16 bits of the value as a float32, in the order of the values."""
     bits = np.int64(np.float32(value).view(np.uint32))
     return (bits ^ 0xFFFFFFFF if bits & 0x80000000 else bits | 0x80000000) >> 16
 
 
-@njit(types.int16[::1](READ_F64), cache=True)
+@kernel(types.int16[::1](READ_F64))
 def edge_table(upper):  # type: ignore[no-untyped-def]
     """How many upper edges but the last have a smaller prefix, for each prefix and one more, (65537,) int16.
 
@@ -31,12 +32,11 @@ def edge_table(upper):  # type: ignore[no-untyped-def]
     return below
 
 
-@njit(
+@kernel(
     [
         types.UniTuple(types.int16[::1], 2)(values, READ_F64, READ_I16, READ_I16)
         for values in (READ_F32, READ_F64)
     ],
-    cache=True,
 )
 def _find(values, upper, below, coarse):  # type: ignore[no-untyped-def]
     last = upper.shape[0] - 1

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, types
 
 from emqa_core.analysis.moment_cells import MOMENT_TYPES
+from emqa_core.kernel import kernel
 from emqa_core.reductions.target_rows import N_GROUPS
 
 _REPLICATES = N_GROUPS + 1  # one without each group; the last leaves nothing out
@@ -19,10 +20,7 @@ _BY_BIN = types.float64[:, ::1]
 _VECTOR = types.float64[::1]
 
 
-@njit(
-    types.float64(types.float64, types.float64, types.float64, types.float64, types.float64),
-    cache=True, inline="always",
-)  # fmt: skip
+@njit(inline="always")
 def correlation_ratio(xx, yy, xy, least_xx, least_yy):  # type: ignore[no-untyped-def]
     """xy / √(xx yy), NaN where a sum of squares is not above the least that means anything."""
     if xx <= least_xx or yy <= least_yy:
@@ -30,7 +28,7 @@ def correlation_ratio(xx, yy, xy, least_xx, least_yy):  # type: ignore[no-untype
     return xy / np.sqrt(xx * yy)
 
 
-@njit(types.void(_BY_BIN, _BY_BIN, _BY_BIN, types.int64, _BY_BIN, _BY_BIN, _VECTOR), cache=True)
+@kernel(types.void(_BY_BIN, _BY_BIN, _BY_BIN, types.int64, _BY_BIN, _BY_BIN, _VECTOR))
 def _leave_x_out(n, x, xx, n_bins, inverse, mean, left_xx):  # type: ignore[no-untyped-def]
     """Of each replicate 1 / n and the mean of x by bin, and Σ(x - mean)² over the bins. n, x, xx (bins,
     replicates): n, Σx, Σx² of each group, none in the last column.
@@ -52,12 +50,11 @@ def _leave_x_out(n, x, xx, n_bins, inverse, mean, left_xx):  # type: ignore[no-u
             left_xx[g] += (all_xx - xx[z, g] - own_x * mean[z, g]) * np.float64(rows > 0.5)
 
 
-@njit(
+@kernel(
     types.void(
         _BY_BIN, _BY_BIN, _BY_BIN, types.int64, _BY_BIN, _BY_BIN, _VECTOR, _VECTOR, types.float64,
         types.float64, types.float64[::1],
     ),
-    cache=True,
 )  # fmt: skip
 def _leave_groups_out(y, yy, xy, n_bins, inverse, mean, left_xx, in_group, least_xx, least_yy, out):  # type: ignore[no-untyped-def]
     """Correlation within bins, of all rows and then without each group; +inf: a group without rows."""
@@ -83,7 +80,7 @@ def _leave_groups_out(y, yy, xy, n_bins, inverse, mean, left_xx, in_group, least
             out[at] = correlation_ratio(left_xx[g], left_yy[g], left_xy[g], least_xx, least_yy)
 
 
-@njit(types.float64[:, :, :, ::1](*MOMENT_TYPES, types.int64, types.boolean), cache=True)
+@kernel(types.float64[:, :, :, ::1](*MOMENT_TYPES, types.int64, types.boolean))
 def correlate(cells, sometimes_at, sometimes, level_at, levels, n_control, has_control):  # type: ignore[no-untyped-def]
     """cells (S, groups * control bins, 4) and the others as in `ScopeMoments`. Result (T, S, 2, 2 + groups):
     Pearson and partial correlation as `_leave_groups_out` gives them, then the share of x's variance within

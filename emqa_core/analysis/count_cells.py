@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I32, READ_I32_2D, READ_I32_3D
 from emqa_core.objects import Array
 from emqa_core.reductions.group_counts import GroupCounts
@@ -16,7 +17,7 @@ from emqa_core.reductions.target_rows import N_GROUPS
 CELL_TYPES = (READ_I32_2D, READ_I32_2D, READ_I32_3D, READ_I32_2D, READ_I32_3D)
 
 
-@njit(types.int32[:, :, ::1](READ_I32, READ_I32_3D, types.int64), cache=True)
+@kernel(types.int32[:, :, ::1](READ_I32, READ_I32_3D, types.int64))
 def _sum_over_scopes(index, steps, n_inner):  # type: ignore[no-untyped-def]
     """Steps of slots added up by their cell within a scope, (n_inner, T, levels - 1)."""
     out = np.zeros((n_inner, steps.shape[1], steps.shape[2]), np.int32)
@@ -30,9 +31,8 @@ def _sum_over_scopes(index, steps, n_inner):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(
+@kernel(
     types.Tuple((types.int64[:, ::1], types.int64[:, :, ::1]))(*CELL_TYPES, types.int64, types.int64),
-    cache=True,
 )
 def _totals_at(n, sometimes_at, sometimes, level_at, levels, n_bins, threshold):  # type: ignore[no-untyped-def]
     n_scopes = n.shape[0]

@@ -20,6 +20,7 @@ from numba import njit, types
 from emqa_core.analysis.count_cells import CELL_TYPES, CountCells
 from emqa_core.analysis.intervals import design_effect, jackknife_half_width
 from emqa_core.analysis.merged_bins import MergedBins
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_F64, READ_I16_2D, READ_I64
 from emqa_core.objects import Array
 from emqa_core.reductions.target_rows import N_GROUPS
@@ -28,14 +29,14 @@ from emqa_core.reductions.target_rows import N_GROUPS
 _N, _I, _H, _BIAS, _M_X, _M_Y, _THETAS = range(7)
 
 
-@njit(types.float64(types.int64, READ_F64), cache=True, inline="always")
+@njit(inline="always")
 def _n_log_n(n, table):  # type: ignore[no-untyped-def]
     if n < table.shape[0]:
         return table[n]
     return n * np.log(float(n))
 
 
-@njit(types.float64[:, :, ::1](*CELL_TYPES, types.int64, READ_I16_2D, READ_I64, READ_F64), cache=True)
+@kernel(types.float64[:, :, ::1](*CELL_TYPES, types.int64, READ_I16_2D, READ_I64, READ_F64))
 def _mutual_information(  # type: ignore[no-untyped-def]
     n, sometimes_at, sometimes, level_at, levels, n_bins, bin_of, n_merged, table
 ):

@@ -16,6 +16,7 @@ from numba import njit, types
 from emqa_core.analysis.average_precision import RECALL_POINTS
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.analysis.score_bucket import ScoreBucket
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import (
     READ_F64,
     READ_F64_3D,
@@ -38,7 +39,7 @@ _UNIT = 1 << 56
 _MATCHED, _INSIDE = 0x80, 0x40  # of a step; below them is the row's group
 
 
-@njit(types.void(READ_U64, types.int64[::1], types.uint8[::1]), cache=True)
+@kernel(types.void(READ_U64, types.int64[::1], types.uint8[::1]))
 def _note_steps(words, end, steps):  # type: ignore[no-untyped-def]
     for row in range(words.shape[0]):
         word = words[row]
@@ -88,12 +89,11 @@ def _needed(points, n_labels, needed):  # type: ignore[no-untyped-def]
         needed[point] = reached
 
 
-@njit(
+@kernel(
     types.Tuple((types.int64[:, :, ::1], types.float64[:, :, ::1]))(
         READ_U8, READ_I64, READ_U64_2D, READ_U64_2D, READ_I64, types.int64, READ_I64_2D, READ_F64,
         READ_I64_2D, READ_I64_3D, READ_I64_3D, READ_F64_3D, types.boolean, types.boolean,
     ),
-    cache=True,
 )  # fmt: skip
 def _leave_one_out(  # type: ignore[no-untyped-def]
     steps, step_start, right_bits, not_false_bits, match_start, n_thresholds, positive_group, points,

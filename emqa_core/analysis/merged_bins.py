@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.count_cells import CountCells
 from emqa_core.analysis.metric_counts import MetricCounts
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I64, READ_I64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.bin_pairs import BinPairs
@@ -101,11 +102,10 @@ class MergedBins:
     n_merged: Array
 
 
-@njit(
+@kernel(
     types.Tuple((types.int16[:, ::1], types.int64[::1]))(
         READ_I64_2D, READ_I64_2D, READ_I64, READ_I64, READ_I64, READ_I64_2D
     ),
-    cache=True,
 )
 def _merge_neighbours(n, sum_nn, rows_of_scope, rarer, slot, pairs):  # type: ignore[no-untyped-def]
     n_scopes, n_bins = n.shape
@@ -238,7 +238,7 @@ def _add_pairs(sums: dict[str, Array], pairs: BinPairs, merged: MergedBins, most
         sums[name] += _add_up(place, added, pairs.n_thresholds * n_cells)
 
 
-@njit(types.int64[::1](READ_I64, READ_I64, types.int64), cache=True)
+@kernel(types.int64[::1](READ_I64, READ_I64, types.int64))
 def _add_up(place, values, n_places):  # type: ignore[no-untyped-def]
     out = np.zeros(n_places, np.int64)
     for index in range(place.shape[0]):

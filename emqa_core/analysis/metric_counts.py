@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, types
+from numba import types
 
 from emqa_core.analysis.bin_axis import MetricAxis
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_F32, READ_F64, READ_I16, READ_U8
 from emqa_core.objects import Array
 from emqa_core.reductions.bin_pairs import BinPairs
@@ -22,12 +23,11 @@ from emqa_core.reductions.target_rows import TargetRows
 Values: TypeAlias = Array | pa.Array | pa.ChunkedArray
 
 
-@njit(
+@kernel(
     [
         types.void(x, READ_I16, READ_U8, types.float64, types.float64[::1])
         for x in (READ_F32, READ_F64)
     ],
-    cache=True,
 )  # fmt: skip
 def _add_values(x, bins, kind_at_chosen, centre, total):  # type: ignore[no-untyped-def]
     for row in range(x.shape[0]):

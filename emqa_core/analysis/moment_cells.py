@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_F64_2D, READ_F64_3D, READ_I32, READ_I32_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.co_moments import CoMoments
@@ -16,7 +17,7 @@ from emqa_core.reductions.target_rows import N_GROUPS
 MOMENT_TYPES = (READ_F64_3D, READ_I32_2D, READ_F64_3D, READ_I32_2D, READ_F64_3D)
 
 
-@njit(types.float64[:, ::1](READ_F64_2D, types.int64), cache=True)
+@kernel(types.float64[:, ::1](READ_F64_2D, types.int64))
 def _sum_over_scopes(cells, n_inner):  # type: ignore[no-untyped-def]
     """Cells of all scopes together, about the value of the first scope that has one, (n_inner, 4)."""
     out = np.zeros((n_inner, 4))
@@ -34,7 +35,7 @@ def _sum_over_scopes(cells, n_inner):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(types.float64[:, :, ::1](READ_I32, READ_F64_3D, READ_F64_2D, READ_F64_2D, types.boolean), cache=True)
+@kernel(types.float64[:, :, ::1](READ_I32, READ_F64_3D, READ_F64_2D, READ_F64_2D, types.boolean))
 def _sum_slots(index, steps, cells, of_all, has_sizes):  # type: ignore[no-untyped-def]
     """Slots added up by their cell within a scope, moved to the values that `of_all` is taken about."""
     n_inner = of_all.shape[0]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.analysis.correlation_kernels import correlation_ratio
 from emqa_core.analysis.count_cells import CELL_TYPES
+from emqa_core.kernel import kernel
 from emqa_core.reductions.target_rows import N_GROUPS
 
 _REPLICATES = N_GROUPS + 1  # one without each group; the last leaves nothing out
 
 
-@njit(types.float64[:, :, ::1](*CELL_TYPES, types.int64), cache=True)
+@kernel(types.float64[:, :, ::1](*CELL_TYPES, types.int64))
 def rank_correlate(n, sometimes_at, sometimes, level_at, levels, n_bins):  # type: ignore[no-untyped-def]
     """Spearman from mid-ranks of bins and levels, (T, S, 1 + groups): of all rows, then without each group;
     +inf for a group without rows.

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.analysis.cut_tie import CutTie
 from emqa_core.analysis.score_bucket import ScoreBucket, count_inside
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_U64, READ_U64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import Matched, score_of
@@ -19,14 +20,13 @@ from emqa_core.reductions.score_runs import Matched, score_of
 U64 = np.uint64
 
 
-@njit(
+@kernel(
     types.void(
         READ_U64, READ_U64, READ_U64_2D, READ_U64_2D,
         types.int64[::1], types.uint64[::1], types.uint64[:, ::1],
         types.uint64[:, ::1], types.uint32[:, ::1], types.uint32[:, ::1], types.uint32[:, ::1],
         types.uint64[::1],
     ),
-    cache=True,
 )  # fmt: skip
 def _walk(  # type: ignore[no-untyped-def]
     keys, words, match_right, match_not_false,

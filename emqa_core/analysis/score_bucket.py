@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_U16_3D, READ_U64, READ_U64_3D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import Matched
@@ -18,12 +19,11 @@ from emqa_core.reductions.score_runs import Matched
 U64 = np.uint64
 
 
-@njit(
+@kernel(
     [
         types.void(types.uint64[::1], READ_U64, bits, types.uint64[:, ::1], types.uint64[:, ::1])
         for bits in (READ_U16_3D, READ_U64_3D)
     ],
-    cache=True,
 )
 def _gather(words, matched_word, matched_bits, right, not_false):  # type: ignore[no-untyped-def]
     """Put the words of matches in the place of their numbers, and their bits in order."""

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.analysis.score_bucket import ScoreBucket
+from emqa_core.kernel import kernel
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import N_BUCKETS, Matched, ScoreRuns, copy_rows
 
@@ -22,9 +23,8 @@ _DIGITS = 6
 _INSERTION_ROWS = 48  # up to here the histograms of the radix sort cost more than the rows
 
 
-@njit(
+@kernel(
     types.boolean(types.uint64[::1], types.uint64[::1], types.uint64[::1], types.uint64[::1], types.int64),
-    cache=True,
 )
 def _sort(keys, words, other_keys, other_words, n_rows):  # type: ignore[no-untyped-def]
     """Sort the first n_rows of both arrays by key; whether the result stands in the other arrays."""

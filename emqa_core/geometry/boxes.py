@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.objects import Array
 
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
@@ -44,7 +45,7 @@ def pairwise_iou(labels: Array, predictions: Array, is_crowd: Array | None = Non
     return np.divide(intersection, reference, out=np.zeros_like(intersection), where=intersection > 0)
 
 
-@njit(types.float64[::1](_I64, _I32, _F64, _F64, _F64, _F64), cache=True, error_model="numpy")
+@kernel(types.float64[::1](_I64, _I32, _F64, _F64, _F64, _F64), error_model="numpy")
 def _highest_iou(frame_start, class_code, x, y, width, height):  # type: ignore[no-untyped-def]
     n_rows = class_code.shape[0]
     most, n_codes = 0, 0

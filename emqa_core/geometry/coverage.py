@@ -9,8 +9,9 @@ however the boxes lie.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.objects import Array
 
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
@@ -22,7 +23,7 @@ _INT = types.int64
 _LANES = 32
 
 
-@njit(types.void(_SPACE, _INT, _PLACES), cache=True, error_model="numpy")
+@kernel(types.void(_SPACE, _INT, _PLACES), error_model="numpy")
 def _order_edges(edges, n_edges, order):  # type: ignore[no-untyped-def]
     """Indices of the edges in ascending order, equal ones as they come; room for a multiple of 32."""
     # The rank of an edge is the number of smaller ones: no branch, whole SIMD registers. For the number of
@@ -40,9 +41,8 @@ def _order_edges(edges, n_edges, order):  # type: ignore[no-untyped-def]
         order[rank] = edge
 
 
-@njit(
+@kernel(
     types.float64(_SPACE, _SPACE, _SPACE, _PLACES, _INT, _INT, _INT, types.float64, _INT),
-    cache=True,
     error_model="numpy",
 )
 def _visit(covered, seen_to, size, depth, first, last, step, now, min_depth):  # type: ignore[no-untyped-def]
@@ -74,9 +74,8 @@ def _visit(covered, seen_to, size, depth, first, last, step, now, min_depth):  #
     return even + odd
 
 
-@njit(
+@kernel(
     types.Tuple((types.float64[::1], types.float64[::1]))(_I64, _F64, _F64, _F64, _F64, _INT),
-    cache=True,
     error_model="numpy",
 )
 def _sweep(frame_start, x, y, width, height, min_depth):  # type: ignore[no-untyped-def]

@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel import kernel
 from emqa_core.objects import Array
 
 _LEAST_POWER, _LARGEST_POWER = -342, 308
@@ -47,7 +48,7 @@ def powers_of_five() -> Array:
     return table
 
 
-@njit(types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), cache=True, inline="never")
+@kernel(types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), inline="never")
 def _product(a, b):  # type: ignore[no-untyped-def]
     """High and low word of a x b."""
     a_high, a_low, b_high, b_low = a >> _HALF, a & _LOW, b >> _HALF, b & _LOW

@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit, types
 
 from emqa_core.ingest.decimal_floats import float_of_decimal, powers_of_five
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I64, READ_U8, READ_U64_2D
 from emqa_core.objects import Array
 
@@ -233,7 +234,7 @@ def _stands_at(text, at, between, first, end):  # type: ignore[no-untyped-def]
     return different == 0
 
 
-@njit(types.boolean(READ_U8, types.int64, READ_U8, types.int64), cache=True)
+@kernel(types.boolean(READ_U8, types.int64, READ_U8, types.int64))
 def _ends_at(text, at, between, first):  # type: ignore[no-untyped-def]
     """Whether only the end of the last object, as of the first, and of the array follow."""
     is_closed = False
@@ -248,11 +249,10 @@ def _ends_at(text, at, between, first):  # type: ignore[no-untyped-def]
     return is_closed
 
 
-@njit(
+@kernel(
     types.int64(
         READ_U8, READ_U8, READ_I64, READ_I64, READ_U64_2D, types.int64[:, ::1], types.float64[:, ::1]
     ),
-    cache=True,
 )
 def _read_rows(text, between, ends, kinds, powers, wholes, floats):  # type: ignore[no-untyped-def]
     """Fill the columns from an array of objects; the number of rows, -1 where it holds anything else.

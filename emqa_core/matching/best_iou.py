@@ -8,8 +8,9 @@ iou_max < T.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_F64, READ_I32, READ_I64
 from emqa_core.matching.cells import bucket_rows, sort_cell
 from emqa_core.matching.matches import Matches, MatchOptions
@@ -18,7 +19,7 @@ from emqa_core.objects import Array, Labels, Predictions
 U64 = np.uint64
 
 
-@njit(
+@kernel(
     types.Tuple(
         (types.int32[::1], types.int64[::1], types.float64[::1], types.float64[::1])
     )(
@@ -26,7 +27,6 @@ U64 = np.uint64
         READ_I64, READ_I32, READ_F64, READ_F64, READ_F64, READ_F64, READ_F64,
         types.int64, types.int64,
     ),
-    cache=True,
 )  # fmt: skip
 def _attach(  # type: ignore[no-untyped-def]
     label_start, label_class, label_x, label_y, label_w, label_h,

@@ -7,19 +7,19 @@ The kernels of the protocols share this: per frame, counting buckets over the cl
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_F64, READ_I32
 
 INSERTION_SORT_LIMIT = 64  # longer cells: merge sort, so that a dense cell does not cost n²
 
 
-@njit(
+@kernel(
     types.int64(
         types.int64, types.int64, types.int64, READ_I32, types.int64[::1], types.boolean,
         types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1],
     ),
-    cache=True,
 )  # fmt: skip
 def bucket_rows(  # type: ignore[no-untyped-def]
     frame, first, last, class_code, wanted, takes_all, stamp, slot, start, rows, unsorted
@@ -59,7 +59,7 @@ def bucket_rows(  # type: ignore[no-untyped-def]
     return n_slots
 
 
-@njit(types.void(types.int64, types.int64, types.int64[::1], READ_F64), cache=True)
+@kernel(types.void(types.int64, types.int64, types.int64[::1], READ_F64))
 def sort_cell(begin, end, rows, score):  # type: ignore[no-untyped-def]
     """Sort rows[begin:end] by score descending, ties by input order."""
     if end - begin > INSERTION_SORT_LIMIT:
@@ -81,12 +81,11 @@ def sort_cell(begin, end, rows, score):  # type: ignore[no-untyped-def]
         rows[place] = row
 
 
-@njit(
+@kernel(
     types.int64(
         types.int64, types.int64, types.int64, READ_I32, READ_F64, types.int64[::1], types.boolean,
         types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1], types.int64[::1],
     ),
-    cache=True,
 )  # fmt: skip
 def order_rows(  # type: ignore[no-untyped-def]
     frame, first, last, class_code, score, wanted, takes_all, stamp, slot, start, rows, unsorted

@@ -9,9 +9,10 @@ at which it is done; a match is a few bit operations for all thresholds at once.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.config import MATCH_EPSILON
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_F64_2D, READ_I32, READ_I64
 from emqa_core.matching.cells import bucket_rows, order_rows
 from emqa_core.matching.matches import Matches, MatchOptions
@@ -21,7 +22,7 @@ U64 = np.uint64
 _REJECT_MARGIN = 0.999999  # the rejection test may round the other way than the division
 
 
-@njit(
+@kernel(
     types.Tuple(
         (
             types.boolean[::1], types.uint16[::1], types.int64[::1], types.int32[::1],
@@ -33,7 +34,6 @@ _REJECT_MARGIN = 0.999999  # the rejection test may round the other way than the
         READ_I64, READ_I32, READ_F64, READ_F64, READ_F64, READ_F64, READ_F64,
         READ_F64, READ_F64_2D, types.int64, types.int64, types.int64, types.float64,
     ),
-    cache=True,
 )  # fmt: skip
 def _match(  # type: ignore[no-untyped-def]
     label_start, label_class, label_x, label_y, label_w, label_h, label_area, is_crowd, is_ignored,

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, types
+from numba import types
 
 from emqa_core import schema
 from emqa_core.classes import ClassList
 from emqa_core.combined import combined
 from emqa_core.ingest.columns import BOX_COLUMNS
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I64, READ_U64
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, OutcomeRows
@@ -54,7 +55,7 @@ class RunIdentity:
         return pa.Table.from_arrays([*common.values(), *table.columns], names=names)
 
 
-@njit(types.uint8[:, ::1](READ_U64, types.int64), cache=True)
+@kernel(types.uint8[:, ::1](READ_U64, types.int64))
 def _pack_bits(words, n_bits):  # type: ignore[no-untyped-def]
     """Bit t of each word as Arrow keeps booleans: eight rows to a byte, (n_bits, bytes)."""
     n_bytes = (words.shape[0] + 7) // 8
@@ -80,7 +81,7 @@ def _bits(words: Array, thresholds: Array, name_of: Callable[[float], str]) -> d
     }
 
 
-@njit(types.int32[::1](READ_U64, READ_U64, types.int64), cache=True)
+@kernel(types.int32[::1](READ_U64, READ_U64, types.int64))
 def _outcome_codes(right, ignored, chosen):  # type: ignore[no-untyped-def]
     codes = np.empty(right.shape[0], np.int32)
     shift = np.uint64(chosen)
@@ -220,7 +221,7 @@ def frame_table(
     return _ordered(schema.FRAME, columns)
 
 
-@njit(types.UniTuple(types.int64[::1], 2)(READ_I64, READ_U64, READ_U64, types.int64), cache=True)
+@kernel(types.UniTuple(types.int64[::1], 2)(READ_I64, READ_U64, READ_U64, types.int64))
 def _count_per_frame(frame_start, right, ignored, chosen):  # type: ignore[no-untyped-def]
     """Rows that count and right rows of each frame at a threshold, (F,) each."""
     n_frames = frame_start.shape[0] - 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I32, READ_I64, READ_U8
 from emqa_core.objects import Array
 
@@ -15,7 +16,7 @@ _WORD = 8
 _FITS_WORD = 10**_WORD
 
 
-@njit(types.Tuple((types.int32[::1], types.uint8[::1], types.int64))(READ_I64, types.int64), cache=True)
+@kernel(types.Tuple((types.int32[::1], types.uint8[::1], types.int64))(READ_I64, types.int64))
 def _decimal_text(values, widest):  # type: ignore[no-untyped-def]
     """Arrow's offsets (n + 1,), bytes and number of bytes of the values' decimal text.
 
@@ -87,9 +88,8 @@ def id_text(ids: pa.Array) -> pa.Array:
     return pa.StringArray.from_buffers(len(ids), pa.py_buffer(offsets), pa.py_buffer(text[:n_bytes]))
 
 
-@njit(
+@kernel(
     types.Tuple((types.int32[::1], types.uint8[::1], types.uint8[::1]))(READ_I32, READ_I32, READ_U8),
-    cache=True,
 )
 def _take_text(position, offsets, text):  # type: ignore[no-untyped-def]
     """Arrow's offsets, bytes and validity bits of some of the ids."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit, types
+from numba import types
 
 from emqa_core import keys
 from emqa_core.combined import combined
 from emqa_core.id_places import index_by_place
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I32, READ_I64
 from emqa_core.objects import Array, Frames
 
@@ -60,7 +61,7 @@ def frame_of_rows(frame_id: pa.Array, frame_ids: pa.Array) -> Array:
     return np.repeat(position, np.diff(np.append(starts, len(frame_id))))
 
 
-@njit(types.Tuple((types.boolean, types.int64[::1]))(READ_I32, READ_I64, types.int64), cache=True)
+@kernel(types.Tuple((types.boolean, types.int64[::1]))(READ_I32, READ_I64, types.int64))
 def _frame_starts(frame, input_index, n_frames):  # type: ignore[no-untyped-def]
     """Whether rows ascend by frame, then input_index, and if so where each frame's rows start, (F + 1,)."""
     starts = np.zeros(n_frames + 1, np.int64)
@@ -76,7 +77,7 @@ def _frame_starts(frame, input_index, n_frames):  # type: ignore[no-untyped-def]
     return True, starts
 
 
-@njit(types.int64[::1](READ_I32, types.int64), cache=True)
+@kernel(types.int64[::1](READ_I32, types.int64))
 def _order_by_frame(frame, n_frames):  # type: ignore[no-untyped-def]
     """Rows by frame, those of a frame in the order given: a counting sort."""
     place_of = np.zeros(n_frames + 1, np.int64)

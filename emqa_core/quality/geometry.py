@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from emqa_core.geometry.boxes import clip_boxes, highest_iou_within_class
 from emqa_core.geometry.coverage import covered_areas, union_areas
+from emqa_core.kernel import kernel
 from emqa_core.objects import Array, Frames, Labels, Objects, Predictions
 from emqa_core.quality.controls import random_control
 
@@ -28,7 +29,7 @@ _BOX_METRICS = (
 )
 
 
-@njit(types.float32[:, ::1](_I64, _F64, _F64, _F64, _F64, _F64, _F64), cache=True, error_model="numpy")
+@kernel(types.float32[:, ::1](_I64, _F64, _F64, _F64, _F64, _F64, _F64), error_model="numpy")
 def _box_metrics(frame_start, frame_width, frame_height, x, y, width, height):  # type: ignore[no-untyped-def]
     out = np.empty((8, x.shape[0]), np.float32)
     for frame in range(frame_start.shape[0] - 1):
@@ -57,7 +58,7 @@ def _box_metrics(frame_start, frame_width, frame_height, x, y, width, height):  
     return out
 
 
-@njit(types.int64[::1](_I64, _I32), cache=True, error_model="numpy")
+@kernel(types.int64[::1](_I64, _I32), error_model="numpy")
 def _count_classes(frame_start, class_code):  # type: ignore[no-untyped-def]
     n_codes = 0
     for row in range(class_code.shape[0]):

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I16, READ_I16_2D, READ_I32, READ_I64, READ_U64
 from emqa_core.objects import Array
 from emqa_core.reductions.narrow import narrowest
@@ -24,12 +25,11 @@ from emqa_core.reductions.target_rows import TargetRows
 _FIRST_CAPACITY = 4096  # cells with rows that are not simply wrong at every T
 
 
-@njit(
+@kernel(
     types.UniTuple(types.int64, 2)(
         READ_I64, READ_I32, READ_I16, READ_U64, READ_U64, READ_I32, READ_I16_2D, types.int64,
         types.int64[:, ::1], types.int32[::1], types.int64, types.int64[:, :, ::1],
     ),
-    cache=True,
 )  # fmt: skip
 def _count_pairs(  # type: ignore[no-untyped-def]
     frame_start, class_code, bins, counted, right, slot, rank, first_frame, base, index, n_taken, data

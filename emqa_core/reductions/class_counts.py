@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import (
     READ_BOOL,
     READ_F64,
@@ -23,12 +24,11 @@ from emqa_core.objects import Array, OutcomeRows
 _RANGES_TOGETHER = 4
 
 
-@njit(
+@kernel(
     types.Tuple((types.int64[:, :, :, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1]))(
         READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64, READ_I32, READ_U64_3D, READ_I64,
         types.int64, types.int64, types.float64,
     ),
-    cache=True,
 )  # fmt: skip
 def _count_predictions(  # type: ignore[no-untyped-def]
     class_code, is_evaluated, outside, score, matched_row, matched_rank, matched_bits,
@@ -114,7 +114,7 @@ class ClassCounts:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-@njit(types.int64[:, ::1](READ_I64, READ_I32, READ_U64, types.int64, types.int64), cache=True)
+@kernel(types.int64[:, ::1](READ_I64, READ_I32, READ_U64, types.int64, types.int64))
 def _cooccurrence(frame_start, class_code, ignored, chosen, n_classes):  # type: ignore[no-untyped-def]
     total = np.zeros((n_classes, n_classes), np.int64)
     n_rows = np.zeros(n_classes, np.int64)
@@ -169,11 +169,10 @@ def count_predictions(
     return by_rank, counted, n_true
 
 
-@njit(
+@kernel(
     types.Tuple((types.int64[:, ::1], types.int64[:, ::1], types.int64[::1]))(
         READ_I64, READ_U8, READ_I32, READ_U16, types.int64, types.int64, types.int64
     ),
-    cache=True,
 )
 def _count_labels(  # type: ignore[no-untyped-def]
     frame_start, frame_group, class_code, label_ignored, n_classes, n_ranges, n_groups

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import (
     READ_F32,
     READ_F64,
@@ -33,12 +34,11 @@ from emqa_core.reductions.threshold_steps import totals_of_steps
 _NUMBERS = (READ_F32, READ_F64)
 
 
-@njit(
+@kernel(
     [
         types.void(x, READ_I32, READ_U8, READ_I16, types.int64, types.float64[:, ::1])
         for x in _NUMBERS
     ],
-    cache=True,
 )  # fmt: skip
 def _add_rows(x, cell, kind, control, n_control, cells):  # type: ignore[no-untyped-def]
     """Columns of cells: n, the value that sums are taken about (NaN until there is one), Σd, Σd²."""
@@ -58,12 +58,11 @@ def _add_rows(x, cell, kind, control, n_control, cells):  # type: ignore[no-unty
             cells[place, 3] += d * d
 
 
-@njit(
+@kernel(
     [
         types.int64[::1](x, READ_I32, READ_I32, READ_I16, types.int64)
         for x in _NUMBERS
     ],
-    cache=True,
 )  # fmt: skip
 def _places(x, rows, cell, control, n_control):  # type: ignore[no-untyped-def]
     """The cell of each row listed, -1 where x is missing."""
@@ -78,14 +77,13 @@ def _places(x, rows, cell, control, n_control):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(
+@kernel(
     [
         types.void(
             x, READ_I64, READ_I32, READ_U8, READ_I32, READ_F64_2D, READ_I32, types.float64[:, :, ::1]
         )
         for x in _NUMBERS
     ],
-    cache=True,
 )  # fmt: skip
 def _add_steps(x, places, rows, at, amount, cells, index, data):  # type: ignore[no-untyped-def]
     """Columns of data: n, Σd and, where there is a third, Σd²."""
@@ -103,14 +101,13 @@ def _add_steps(x, places, rows, at, amount, cells, index, data):  # type: ignore
             data[slot, at[step], 2] += n * d * d
 
 
-@njit(
+@kernel(
     [
         types.void(
             x, READ_I64, READ_I32, READ_U8_2D, READ_F64_2D, READ_F64_2D, READ_I32, types.float64[:, :, ::1]
         )
         for x in _NUMBERS
     ],
-    cache=True,
 )  # fmt: skip
 def _add_sizes(x, places, rows, level, y, cells, index, data):  # type: ignore[no-untyped-def]
     """Columns of data: Σy, Σy², Σdy."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_F32, READ_F64, READ_I32
 from emqa_core.objects import Array
 
@@ -18,7 +19,7 @@ MAX_CATEGORIES = 10_000
 _FOUND = types.Tuple((types.float64[::1], types.int64[::1], types.boolean))
 
 
-@njit([_FOUND(values, READ_I32, types.int64) for values in (READ_F32, READ_F64)], cache=True)
+@kernel([_FOUND(values, READ_I32, types.int64) for values in (READ_F32, READ_F64)])
 def _distinct(values, n_rows, limit):  # type: ignore[no-untyped-def]
     found = np.empty(limit + 1, np.float64)
     counts = np.zeros(limit + 1, np.int64)

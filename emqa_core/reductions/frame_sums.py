@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I16, READ_I32, READ_I32_2D, READ_I64, READ_U8, READ_U64
 from emqa_core.objects import Array
 from emqa_core.reductions.narrow import narrowest
@@ -22,7 +23,7 @@ from emqa_core.reductions.threshold_steps import NO_PREFIX, totals_of_steps
 _ONE = np.uint64(1)
 
 
-@njit(types.void(types.int64[:, ::1], types.int64, types.int64), cache=True, inline="always")
+@njit(inline="always")
 def _add_row(cells, cell, fresh):  # type: ignore[no-untyped-def]
     """Columns: last frame seen and rows there; sum_nn; n, and n_frames from bit 32 on."""
     word = max(cells[cell, 0], fresh)
@@ -32,7 +33,7 @@ def _add_row(cells, cell, fresh):  # type: ignore[no-untyped-def]
     cells[cell, 2] += 1 + (np.int64(n == 0) << 32)
 
 
-@njit(types.void(types.int64[:, ::1], types.int64[:, ::1]), cache=True)
+@kernel(types.void(types.int64[:, ::1], types.int64[:, ::1]))
 def _add_cells(cells, base):  # type: ignore[no-untyped-def]
     for cell in range(cells.shape[0]):
         base[cell, 0] += cells[cell, 2] & 0xFFFFFFFF
@@ -40,12 +41,11 @@ def _add_cells(cells, base):  # type: ignore[no-untyped-def]
         base[cell, 2] += cells[cell, 2] >> 32
 
 
-@njit(
+@kernel(
     types.void(
         READ_I64, READ_I32, READ_I16, READ_U8, READ_U64, READ_U64, READ_U8, types.int64, types.int64,
         types.int64[:, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1],
     ),
-    cache=True,
 )  # fmt: skip
 def _sum_frames(  # type: ignore[no-untyped-def]
     frame_start, class_code, bins, kind, counted, right, right_length, n_classes, n_bins, base, steps, lanes
@@ -122,12 +122,11 @@ def _sum_frames(  # type: ignore[no-untyped-def]
     _add_cells(cells, base)
 
 
-@njit(
+@kernel(
     types.void(
         READ_I64, READ_I32, READ_I16, READ_U8, types.int64, types.int64, types.int64[:, ::1],
         types.int64[:, :, ::1],
     ),
-    cache=True,
 )  # fmt: skip
 def _sum_frames_at(frame_start, class_code, bins, kind, n_classes, n_bins, base, lanes):  # type: ignore[no-untyped-def]
     """At one threshold: kind 0 does not count, 1 is wrong and 2 right."""
@@ -161,12 +160,11 @@ def _sum_frames_at(frame_start, class_code, bins, kind, n_classes, n_bins, base,
     _add_cells(cells, base)
 
 
-@njit(
+@kernel(
     types.void(
         READ_I32, READ_I32, READ_I32, READ_I32_2D, READ_I32_2D, READ_I32, READ_I16, types.int64,
         types.int64[:, ::1], types.int64[:, :, ::1],
     ),
-    cache=True,
 )  # fmt: skip
 def _sum_pairs(frame, scope, n_objects, sometimes, hits, listed, bins, n_bins, base, lanes):  # type: ignore[no-untyped-def]
     for pair in range(frame.shape[0]):

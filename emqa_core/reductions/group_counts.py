@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I16, READ_I32, READ_I64, READ_U8, READ_U8_2D, READ_U64
 from emqa_core.objects import Array
 from emqa_core.reductions.narrow import narrowest
@@ -20,7 +21,7 @@ from emqa_core.reductions.target_rows import ALWAYS_COUNTS, ALWAYS_WRONG, N_GROU
 from emqa_core.reductions.threshold_steps import ThresholdSteps
 
 
-@njit(types.void(READ_I32, READ_U8, READ_I16, types.int64, types.int32[::1]), cache=True)
+@kernel(types.void(READ_I32, READ_U8, READ_I16, types.int64, types.int32[::1]))
 def _count_rows(cell, kind, bins, n_bins, n):  # type: ignore[no-untyped-def]
     for row in range(cell.shape[0]):
         always = kind[row] == ALWAYS_WRONG or kind[row] == ALWAYS_COUNTS
@@ -28,21 +29,21 @@ def _count_rows(cell, kind, bins, n_bins, n):  # type: ignore[no-untyped-def]
             n[np.int64(cell[row]) * n_bins + bins[row]] += np.int32(1)
 
 
-@njit(types.void(READ_I32, READ_I16, READ_I32, types.int64, types.int32[::1]), cache=True)
+@kernel(types.void(READ_I32, READ_I16, READ_I32, types.int64, types.int32[::1]))
 def _count_pairs(cell, bins, n_objects, n_bins, n):  # type: ignore[no-untyped-def]
     for pair in range(cell.shape[0]):
         if cell[pair] >= 0 and bins[pair] >= 0:
             n[np.int64(cell[pair]) * n_bins + bins[pair]] += n_objects[pair]
 
 
-@njit(types.void(READ_I64, READ_U8, READ_I32, READ_I32, types.int32[:, :, ::1]), cache=True)
+@kernel(types.void(READ_I64, READ_U8, READ_I32, READ_I32, types.int32[:, :, ::1]))
 def _add_steps(places, at, amount, index, data):  # type: ignore[no-untyped-def]
     for step in range(places.shape[0]):
         if places[step] >= 0:
             data[index[places[step]], at[step], 0] += amount[step]
 
 
-@njit(types.void(READ_I64, READ_U8_2D, READ_I32, types.int32[:, :, ::1]), cache=True)
+@kernel(types.void(READ_I64, READ_U8_2D, READ_I32, types.int32[:, :, ::1]))
 def _add_levels(places, level, index, data):  # type: ignore[no-untyped-def]
     for i in range(places.shape[0]):
         if places[i] >= 0:
@@ -58,7 +59,7 @@ def _add_levels(places, level, index, data):  # type: ignore[no-untyped-def]
                 above = own
 
 
-@njit(types.void(READ_I32, READ_I16, READ_U64, types.int64[:, ::1]), cache=True)
+@kernel(types.void(READ_I32, READ_I16, READ_U64, types.int64[:, ::1]))
 def _count_missing(scope, bins, counted, missing):  # type: ignore[no-untyped-def]
     for row in range(scope.shape[0]):
         if bins[row] < 0 and counted[row]:

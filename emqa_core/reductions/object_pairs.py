@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I32, READ_I64, READ_U64
 from emqa_core.objects import Array
 from emqa_core.reductions.threshold_steps import ThresholdSteps
@@ -21,11 +22,10 @@ _I32 = types.int32[::1]
 _I32_2D = types.int32[:, ::1]
 
 
-@njit(
+@kernel(
     types.Tuple((_I32, _I32, _I32, _I32, _I32_2D, _I32_2D))(
         READ_I64, READ_I32, READ_U64, READ_U64, types.int64, types.int64
     ),
-    cache=True,
 )
 def _count_pairs(start, class_code, counted, right, n_classes, n_thresholds):  # type: ignore[no-untyped-def]
     n_frames = start.shape[0] - 1

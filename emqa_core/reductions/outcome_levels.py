@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I32, READ_I32_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.object_pairs import ObjectPairs
@@ -21,11 +22,10 @@ def tenth_of(values: Array) -> Array:
     return np.searchsorted(np.arange(N_TENTHS) / N_TENTHS, values, side="left").astype(np.uint8)
 
 
-@njit(
+@kernel(
     types.Tuple((_I32, _I32, _U64, _U64, _I32, types.uint8[:, ::1], types.float64[:, ::1]))(
         *_PAIRS, READ_I32_2D, *_PAIRS, types.int64, types.int64
     ),
-    cache=True,
 )
 def _join(  # type: ignore[no-untyped-def]
     frame, scope, n, listed, sometimes, hits, label_frame, label_scope, label_n, label_listed,

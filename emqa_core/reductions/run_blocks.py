@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_U64, READ_U64_2D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import Matched, ScoreRuns
@@ -48,9 +49,8 @@ class RunIndex:
         return cls(n_rows, block_rows, arrays["first_key"], arrays["word_start"])
 
 
-@njit(
+@kernel(
     types.uint64[::1](READ_U64, READ_U64, READ_U64, READ_U64_2D, types.int64, types.int64),
-    cache=True,
 )
 def _pack(keys, words, match_words, match_bits, block_rows, n_words):  # type: ignore[no-untyped-def]
     packed = np.empty(n_words, np.uint64)
@@ -73,11 +73,10 @@ def _pack(keys, words, match_words, match_bits, block_rows, n_words):  # type: i
     return packed
 
 
-@njit(
+@kernel(
     types.Tuple((types.uint64[::1], types.uint64[::1], types.uint64[::1], types.uint64[:, ::1]))(
         READ_U64, types.int64, types.int64, types.int64
     ),
-    cache=True,
 )
 def _unpack(packed, n_rows, block_rows, words_of_bits):  # type: ignore[no-untyped-def]
     keys = np.empty(n_rows, np.uint64)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64, READ_U8, READ_U16, READ_U64
 from emqa_core.objects import Array
 
@@ -27,7 +28,7 @@ _FIRST_BUCKET = 0x1003  # of the key of 1.0
 _BUCKET_KEYS = (_FIRST_BUCKET + np.arange(1, N_BUCKETS, dtype=np.uint64)) << U64(_BUCKET_SHIFT)
 
 
-@njit(types.uint64(types.uint64), cache=True, inline="always")
+@njit(inline="always")
 def _descending_key(bits):  # type: ignore[no-untyped-def]
     """An unsigned integer that ascends where the float64 of these bits descends."""
     if bits == U64(0x8000000000000000):
@@ -37,7 +38,7 @@ def _descending_key(bits):  # type: ignore[no-untyped-def]
     return bits if bits >> U64(63) else ~(bits | U64(0x8000000000000000))
 
 
-@njit(types.int64(types.uint64), cache=True, inline="always")
+@njit(inline="always")
 def _bucket_of(key):  # type: ignore[no-untyped-def]
     return min(max(np.int64(key >> U64(_BUCKET_SHIFT)) - _FIRST_BUCKET, 0), N_BUCKETS - 1)
 
@@ -48,11 +49,10 @@ def score_of(key: Array) -> Array:
     return np.where(key & top, key, ~(key | top)).view(np.float64)
 
 
-@njit(
+@kernel(
     types.Tuple((types.int64[::1], types.uint64[::1], types.uint64[::1], types.uint64[::1]))(
         READ_I64, READ_U8, READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64
     ),
-    cache=True,
 )
 def _into_buckets(  # type: ignore[no-untyped-def]
     frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row
@@ -91,8 +91,8 @@ def _into_buckets(  # type: ignore[no-untyped-def]
     return start, out_keys, out_words, match_words
 
 
-@njit(
-    types.void(READ_U64, READ_U64, types.int64, types.uint64[::1], types.uint64[::1], types.int64), cache=True
+@kernel(
+    types.void(READ_U64, READ_U64, types.int64, types.uint64[::1], types.uint64[::1], types.int64),
 )
 def copy_rows(keys, words, first_match, to_keys, to_words, place):  # type: ignore[no-untyped-def]
     """Copy rows to `place` of larger arrays; their matches are numbered on from first_match."""

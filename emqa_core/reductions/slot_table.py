@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I64
 from emqa_core.objects import Array
 from emqa_core.reductions.narrow import narrowest
@@ -19,7 +20,7 @@ from emqa_core.reductions.narrow import narrowest
 _GROWTH = 1.5  # of the room for slots, so that it is not made anew in every partition
 
 
-@njit(types.int64(types.int32[::1], READ_I64, types.int64), cache=True)
+@kernel(types.int64(types.int32[::1], READ_I64, types.int64))
 def _take_slots(index, cells, n_slots):  # type: ignore[no-untyped-def]
     """Give cells without a slot the next ones; how many slots are taken then."""
     for i in range(cells.shape[0]):

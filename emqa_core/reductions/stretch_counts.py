@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_U16_3D, READ_U64, READ_U64_3D
 from emqa_core.objects import Array
 from emqa_core.reductions.score_runs import ScoreRuns
@@ -16,7 +17,7 @@ U64 = np.uint64
 _GROUP = 0x3F
 
 
-@njit(
+@kernel(
     [
         types.void(
             READ_U64, READ_U64, bits, types.int64[:, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1],
@@ -24,7 +25,6 @@ _GROUP = 0x3F
         )
         for bits in (READ_U16_3D, READ_U64_3D)
     ],
-    cache=True,
 )  # fmt: skip
 def _count(  # type: ignore[no-untyped-def]
     words, matched_word, matched_bits, n_rows, right, not_false, group_rows, group_right, group_not_false

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I32, READ_I64, READ_U8, READ_U64
 from emqa_core.objects import Array, OutcomeRows
 from emqa_core.reductions.object_pairs import ObjectPairs
@@ -28,11 +29,10 @@ COUNTS_NOWHERE, ALWAYS_WRONG, ALWAYS_COUNTS, SOMETIMES_COUNTS = range(4)
 _ONE = np.uint64(1)
 
 
-@njit(
+@kernel(
     types.Tuple((types.int32[::1], types.uint64[::1], types.uint64[::1], types.uint8[::1], types.uint8[::1]))(
         READ_I64, READ_U8, READ_I32, READ_U64, READ_U64, types.uint64, types.int64
     ),
-    cache=True,
 )
 def _prepare(frame_start, frame_group, scope, right, ignored, everywhere, chosen):  # type: ignore[no-untyped-def]
     """Cell, words `counted` and `right`, kind, and kind at the chosen T of each row."""

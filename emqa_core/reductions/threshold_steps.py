@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, types
 
+from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I16, READ_I32, READ_U64
 from emqa_core.objects import Array
 
@@ -20,7 +21,7 @@ NO_PREFIX = 255  # length of a word that is no run of set bits from the lowest o
 _ONE = np.uint64(1)
 
 
-@njit(types.int64(types.uint64), cache=True, inline="always")
+@njit(inline="always")
 def _trailing_zeros(word):  # type: ignore[no-untyped-def]
     """Bits below the lowest set one; the word must have one."""
     n = 0
@@ -33,7 +34,7 @@ def _trailing_zeros(word):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(types.Tuple((types.int32[::1], types.uint8[::1], types.int32[::1]))(READ_U64), cache=True)
+@kernel(types.Tuple((types.int32[::1], types.uint8[::1], types.int32[::1]))(READ_U64))
 def _steps_of(words):  # type: ignore[no-untyped-def]
     n = 0
     for row in range(words.shape[0]):
@@ -70,7 +71,7 @@ def _steps_of(words):  # type: ignore[no-untyped-def]
     return out_row, out_at, out_amount
 
 
-@njit(types.uint8[::1](READ_U64), cache=True)
+@kernel(types.uint8[::1](READ_U64))
 def prefix_lengths(words):  # type: ignore[no-untyped-def]
     """How many bits are set from the lowest one on where no others are, else NO_PREFIX, (n,) uint8."""
     out = np.empty(words.shape[0], np.uint8)
@@ -85,7 +86,7 @@ def prefix_lengths(words):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(types.int64[::1](READ_I32, READ_I32, types.int64), cache=True)
+@kernel(types.int64[::1](READ_I32, READ_I32, types.int64))
 def _order_by_cell(rows, cell, n_cells):  # type: ignore[no-untyped-def]
     start = np.zeros(n_cells + 1, np.int64)
     for i in range(rows.shape[0]):
@@ -100,7 +101,7 @@ def _order_by_cell(rows, cell, n_cells):  # type: ignore[no-untyped-def]
     return order
 
 
-@njit(types.int64[::1](READ_I32, READ_I32, READ_I16, types.int64), cache=True)
+@kernel(types.int64[::1](READ_I32, READ_I32, READ_I16, types.int64))
 def _places(rows, cell, bins, n_bins):  # type: ignore[no-untyped-def]
     out = np.empty(rows.shape[0], np.int64)
     for i in range(rows.shape[0]):
