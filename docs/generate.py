@@ -1,7 +1,8 @@
 """Print the files that are made from code; with --check, fail where one is not current.
 
 docs/tables.md comes from emqa_core/schema.py, configs/default.yaml and configs/schema.json from
-emqa_core/config.py, the exit codes in docs/command-line.md from emqa_core/errors.py.
+emqa_core/config.py, the exit codes in docs/command-line.md from emqa_core/errors.py, docs/metrics.md
+from emqa_core/quality/catalogue.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow as pa
 from emqa_core.cli.exits import exit_code_table
 from emqa_core.config import EvaluationConfig
 from emqa_core.config_text import config_schema, config_yaml
+from emqa_core.quality.listed import ListedMetric, list_metrics
 from emqa_core.schema import COMMON, SCHEMA_VERSION, TABLES, Column, TableSchema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,11 +87,57 @@ def command_line_text() -> str:
     return f"{before}{start}\n\n{exit_code_table()}\n{end}{after}"
 
 
+METRICS_HEAD = """\
+# Quality metrics
+
+Printed from `emqa_core/quality/catalogue.py` by `make docs`. How they are computed to the bit:
+[definitions.md](definitions.md#quality-metrics). Metrics of your own: [own-metrics.md](own-metrics.md).
+Beside another tool's catalogue: [metrics-compared.md](metrics-compared.md).
+
+`emqa metrics --labels ... --predictions ... --images ...` says which of them a data set allows, and why
+not the rest. P: of predictions, L: of labels, F: of frames. A metric of frames explains the objects in
+them too. Choose by name or group: `--metrics geometry,frame_brightness`; the default is all whose needs
+are met.
+"""
+
+NEEDS = {
+    "geometry": "Boxes; some the frame's size.",
+    "score": "The predictions' scores.",
+    "pixels": "Images: `--images ROOT`, and `image_uri` (COCO: `file_name`) of the frames.",
+    "tracks": "`track_id` of the objects, `sequence_id` and `frame_index` of the frames.",
+    "embeddings": "A column `embedding` of lists of a fixed number of floats, made by a model of yours.",
+    "controls": "Nothing: they come with every metric of their level.",
+}
+
+
+def metrics_text() -> str:
+    """docs/metrics.md."""
+    sections = [METRICS_HEAD]
+    metrics = list_metrics(None)
+    for group in dict.fromkeys(metric.group for metric in metrics):
+        lines = [f"## `{group}`\n", f"Needs: {NEEDS[group]}\n"]
+        lines += ["| metric | level | unit | range | meaning |", "|---|---|---|---|---|"]
+        lines += [_metric_line(metric) for metric in metrics if metric.group == group]
+        sections.append("\n".join(lines) + "\n")
+    return "\n".join(sections)
+
+
+def _metric_line(metric: ListedMetric) -> str:
+    marks = {"frame": "F", "label": "L", "prediction": "P"}
+    levels = " ".join(marks[level] for level in metric.levels)
+    if metric.low is None:
+        limits = ""
+    else:
+        limits = f">= {metric.low:g}" if metric.high is None else f"{metric.low:g}..{metric.high:g}"
+    return f"| `{metric.name}` | {levels} | {metric.unit} | {limits} | {metric.meaning} |"
+
+
 def main(check: bool) -> int:
     """Write the files, or name those that differ. Returns the exit status."""
     made = {
         "docs/tables.md": tables_text(),
         "docs/command-line.md": command_line_text(),
+        "docs/metrics.md": metrics_text(),
         "configs/default.yaml": config_yaml(EvaluationConfig()),
         "configs/schema.json": config_schema(),
     }

@@ -127,6 +127,29 @@ class StorageConfig(_Section):
     )
 
 
+class ImagesConfig(_Section):
+    """Where the images of the frames lie, and how they are read."""
+
+    root: str | None = _option(
+        None,
+        "Folder or URL under which the frames' image_uri lie; without one there are no pixel metrics.",
+        changes_results=True,
+    )
+    exif_orientation: Literal["auto", "apply", "ignore"] = _option(
+        "auto",
+        "`apply`: turned as EXIF says; `ignore`: as stored; `auto`: turned, unless only the stored size is"
+        " the frame's.",
+        changes_results=True,
+    )
+    max_pixels: int = _option(
+        50_000_000, "Images of more pixels are not decoded.", changes_results=True, ge=1, le=2**31 - 1
+    )
+    allow_http: bool = _option(False, "Allow a root of http:// or https://.", changes_results=False)
+    cache: bool = _option(
+        True, "Keep pixel statistics beside the output: an image is measured once.", changes_results=False
+    )
+
+
 class EvaluationConfig(_Section):
     """Every option of an evaluation."""
 
@@ -180,7 +203,17 @@ class EvaluationConfig(_Section):
     )
 
     metrics: tuple[str, ...] = _option(
-        ("all",), "Quality metrics by name, or `all`, `catalogue`, `columns`, `none`.", changes_results=True
+        ("all",),
+        "Quality metrics by name or group (`emqa metrics` lists both), or a function as `module:function`.",
+        changes_results=True,
+    )
+    metric_errors: Literal["continue", "fail"] = _option(
+        "continue",
+        "Where a function of the user's raises: go on with null, or fail the run.",
+        changes_results=True,
+    )
+    images: ImagesConfig = _option(
+        ImagesConfig(), "Where the images lie, and how they are read.", changes_results=True
     )
     importance_target: Literal["outcome", "iou"] = _option(
         "outcome", "What importance explains: the outcome, or IoU x true positive.", changes_results=True
@@ -273,12 +306,22 @@ class EvaluationConfig(_Section):
 
     def result_options(self) -> dict[str, Any]:
         """The options that change results, for the digest and the run's row."""
-        chosen = {
-            name
-            for name, field in type(self).model_fields.items()
-            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra["changes_results"]
-        }
-        return self.model_dump(mode="json", include=chosen)
+        return self.model_dump(mode="json", include=_changing_results(type(self)))
+
+
+def _changing_results(section: type[BaseModel]) -> dict[str, Any]:
+    """Names of a section's options that change results; of a section within, those of its own."""
+    chosen: dict[str, Any] = {}
+    for name, field in section.model_fields.items():
+        extra = field.json_schema_extra
+        if not isinstance(extra, dict) or not extra["changes_results"]:
+            continue
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, _Section):
+            chosen[name] = _changing_results(inner)
+        else:
+            chosen[name] = True
+    return chosen
 
 
 def config_from(values: Mapping[str, Any]) -> EvaluationConfig:
@@ -332,7 +375,7 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
         if (
             isinstance(value, Mapping)
             and isinstance(present, Mapping)
-            and key in ("cluster", "storage", "columns")
+            and key in ("cluster", "storage", "columns", "images")
         ):
             merged = dict(present)
             _merge(merged, value)
@@ -349,6 +392,7 @@ def _explain(error: ValidationError) -> ConfigError:
             "cluster": ClusterConfig,
             "storage": StorageConfig,
             "columns": ColumnNames,
+            "images": ImagesConfig,
         }
         section = sections[str(first["loc"][0])] if len(first["loc"]) > 1 else EvaluationConfig
         near = difflib.get_close_matches(str(first["loc"][-1]), section.model_fields, n=1)

@@ -103,3 +103,9 @@ class RunBusyError(EmqaError):
     """Another process evaluates the same run, or took it over from this one."""
 
     exit_code = 10
+
+
+class MetricError(EmqaError):
+    """A metric of the user's own raised an error, and the configuration says that it must not."""
+
+    exit_code = 11

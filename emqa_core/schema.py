@@ -352,8 +352,12 @@ QUARANTINE = TableSchema(
     "quarantine",
     "a bad input row",
     (
-        _c("source", LABEL, "`frame`, `label` or `prediction`."),
-        _c("row", INT, "Row of the source, from 0."),
+        _c(
+            "source",
+            LABEL,
+            "`frame`, `label`, `prediction`; `image` or `metric`: values are null, no row is out.",
+        ),
+        _c("row", INT, "Row of the source, from 0; of images and metrics the number of the frame."),
         _c("frame_id", STRING, "Frame the row names, as found.", "", True),
         _c("object_id", STRING, "Label or prediction id, as found.", "", True),
         _c("reason", LABEL, "Why the row was left out."),

@@ -21,6 +21,7 @@ from emqa_core.pipeline.frame_rows import HeldFrames, StoredFrames
 from emqa_core.pipeline.partition_tasks import partition_tasks
 from emqa_core.pipeline.plan import Plan, plan_run
 from emqa_core.pipeline.progress import SilentProgress
+from emqa_core.pipeline.scratch import MemoryScratch
 from emqa_core.storage.location import FileAccess
 from tests.oracles.same_run import differences, tables_of
 
@@ -168,7 +169,8 @@ def test_what_is_sent_for_a_partition_does_not_grow_with_the_run(tmp_path: Path)
     for n_frames in (1_000, 10_000):
         plan = planned(tmp_path / str(n_frames), n_frames, row_group=200)
         indices = range(plan.n_partitions)
-        tasks = partition_tasks(plan, InProcessExecutor(), {}, SilentProgress(), indices)
+        scratch = {model: MemoryScratch() for model in plan.pending}
+        tasks = partition_tasks(plan, InProcessExecutor(), scratch, SilentProgress(), indices)
         assert len(tasks) == n_frames // 100
         sizes.append(max(len(pickle.dumps(task)) for task in tasks))
     assert sizes[1] < sizes[0] + 500

@@ -9,12 +9,15 @@ import pyarrow as pa
 import pytest
 
 from emqa_core import schema
+from emqa_core.quality.availability import Offer
 from emqa_core.quality.columns import metric_of_column
 from emqa_core.quality.compute import (
+    MetricTables,
     compute_frame_metrics,
     compute_label_metrics,
     compute_prediction_metrics,
 )
+from emqa_core.quality.own_values import OwnErrors
 from emqa_core.quality.registry import choose_metrics
 from tests.quality_partition import frames_of, labels_of, predictions_of
 
@@ -89,15 +92,19 @@ def test_further_columns_join_the_metrics_of_their_level():
     label = pa.table({"label_id": [1], "visibility": [0.25]})
     prediction = pa.table({"prediction_id": [4, 5], "visibility": [1, 2], "head": ["a", "b"]})
     columns = {"frame": frame.schema, "label": label.schema, "prediction": prediction.schema}
-    chosen = choose_metrics(["columns", "frame_label_count"], columns)
+    chosen = choose_metrics(["columns", "frame_label_count"], Offer(columns))
     frames = frames_of([(10, 10), (10, 10)])
     labels, predictions = labels_of([[(0, 0, 1, 1)], []]), predictions_of([[(0, 0, 1, 1)], [(0, 0, 1, 1)]])
-    of_frames = compute_frame_metrics(chosen, frames, labels, predictions, frame)
+
+    def tables(rows):
+        return MetricTables(rows, frame, OwnErrors(fails=True, frame_ids=frame["frame_id"]))
+
+    of_frames = compute_frame_metrics(chosen, frames, labels, predictions, tables(frame))
     assert list(of_frames) == ["frame_label_count", "frame_random", "frame_blur"]
     assert of_frames["frame_blur"].arrow().to_pylist() == [0.5, None]
-    of_labels = compute_label_metrics(chosen, frames, labels, label)
+    of_labels = compute_label_metrics(chosen, frames, labels, tables(label))
     assert list(of_labels) == ["object_random", "visibility"]
-    of_predictions = compute_prediction_metrics(chosen, frames, predictions, prediction)
+    of_predictions = compute_prediction_metrics(chosen, frames, predictions, tables(prediction))
     assert of_predictions["visibility"].values.tolist() == [1, 2]
     assert of_predictions["head"].categories == ("a", "b")
     for level, metrics in (("frame", of_frames), ("label", of_labels), ("prediction", of_predictions)):

@@ -9,15 +9,16 @@ import pytest
 
 from emqa_core import schema
 from emqa_core.errors import ConfigError
+from emqa_core.quality.availability import Offer
 from emqa_core.quality.catalogue import CATALOGUE
 from emqa_core.quality.registry import choose_metrics
 
-NAMES = [metric.name for metric in CATALOGUE]
 COLUMNS = {
     "frame": pa.schema(
         {
             "frame_id": pa.int64(),
             "width_px": pa.float64(),
+            "height_px": pa.float64(),
             "sequence_id": pa.string(),
             "blur": pa.float32(),
             "frame_hour": pa.int8(),
@@ -45,32 +46,36 @@ COLUMNS = {
         }
     ),
 }
+OFFER = Offer(COLUMNS)
+# Without images, tracks or embeddings; and without the frames' size.
+NAMES = [metric.name for metric in CATALOGUE if not {"pixels", "tracks", "embeddings"} & set(metric.needs)]
+SIZELESS = [metric.name for metric in CATALOGUE if metric.name in NAMES and "frame size" not in metric.needs]
 FURTHER = ["frame_blur", "frame_hour", "frame_weather", "visibility", "is_truncated", "head"]
 
 
 def test_all_is_the_catalogue_and_the_further_columns():
-    assert choose_metrics(["all"], COLUMNS).names == (*NAMES, *FURTHER)
-    assert choose_metrics(["catalogue"], COLUMNS).names == tuple(NAMES)
+    assert choose_metrics(["all"], OFFER).names == (*NAMES, *FURTHER)
+    assert choose_metrics(["catalogue"], OFFER).names == tuple(NAMES)
     controls = ("object_random", "frame_random")
-    assert choose_metrics(["columns"], COLUMNS).names == (*controls, *FURTHER)
-    assert choose_metrics(["all"], {}).names == tuple(NAMES)
+    assert choose_metrics(["columns"], OFFER).names == (*controls, *FURTHER)
+    assert choose_metrics(["all"], Offer()).names == tuple(SIZELESS)
 
 
 def test_none_is_no_metric_and_stands_alone():
-    assert choose_metrics(["none"], COLUMNS).names == ()
+    assert choose_metrics(["none"], OFFER).names == ()
     with pytest.raises(ConfigError, match="`none` stands alone"):
-        choose_metrics(["none", "object_overlap"], COLUMNS)
+        choose_metrics(["none", "object_overlap"], OFFER)
 
 
 def test_named_metrics_bring_the_control_of_their_levels():
-    assert choose_metrics(["object_overlap"], COLUMNS).names == ("object_overlap", "object_random")
-    assert choose_metrics(["frame_blur"], COLUMNS).names == ("frame_random", "frame_blur")
-    both = choose_metrics(["frame_density", "confidence", "frame_density"], COLUMNS)
-    assert both.names == ("confidence", "object_random", "frame_density", "frame_random")
+    assert choose_metrics(["object_overlap"], OFFER).names == ("object_overlap", "object_random")
+    assert choose_metrics(["frame_blur"], OFFER).names == ("frame_random", "frame_blur")
+    both = choose_metrics(["frame_density", "confidence", "frame_density"], OFFER)
+    assert both.names == ("frame_density", "confidence", "object_random", "frame_random")
 
 
 def test_levels_and_types_of_further_columns():
-    chosen = choose_metrics(["all"], COLUMNS)
+    chosen = choose_metrics(["all"], OFFER)
     metric = chosen.by_name["visibility"]
     assert metric.levels == ("label", "prediction") and not metric.is_categorical
     assert metric.declaration("label").type == pa.float64()
@@ -86,7 +91,7 @@ def test_levels_and_types_of_further_columns():
 
 
 def test_a_choice_travels_to_workers():
-    chosen = choose_metrics(["all"], COLUMNS)
+    chosen = choose_metrics(["all"], OFFER)
     assert pickle.loads(pickle.dumps(chosen)) == chosen  # noqa: S301
 
 
@@ -96,7 +101,7 @@ def test_a_choice_travels_to_workers():
 )
 def test_an_unknown_name_is_refused_with_the_nearest_one(wanted, nearest):
     with pytest.raises(ConfigError, match=f"unknown quality metric '{wanted}'.*did you mean '{nearest}'"):
-        choose_metrics(["catalogue", wanted], COLUMNS)
+        choose_metrics(["catalogue", wanted], OFFER)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +121,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(wanted, nearest):
 def test_a_column_with_a_taken_name_is_refused_naming_both(level, column, message):
     columns = {level: pa.schema({column: pa.float64()})}
     with pytest.raises(ConfigError, match=message):
-        choose_metrics(["all"], columns)
-    assert choose_metrics(["catalogue"], columns).names == tuple(NAMES)
+        choose_metrics(["all"], Offer(columns))
+    assert choose_metrics(["catalogue"], Offer(columns)).names == tuple(SIZELESS)
 
 
 @pytest.mark.parametrize(
@@ -130,4 +135,4 @@ def test_a_column_with_a_taken_name_is_refused_naming_both(level, column, messag
 )
 def test_two_columns_that_would_be_one_metric_are_refused_naming_both(columns):
     with pytest.raises(ConfigError, match="column '.*' of the .* table and column '.*' of the .* table"):
-        choose_metrics(["columns"], columns)
+        choose_metrics(["columns"], Offer(columns))

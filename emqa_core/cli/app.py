@@ -10,7 +10,7 @@ from emqa_core.cli import options
 
 CODES = (
     "Exit codes: 0 done, 1 bug, 2 options, 3 input, 4 quarantine, 5 plan, 6 storage, 7 no such run,"
-    " 8 table columns, 9 cluster, 10 run busy, 130 Ctrl-C, 143 SIGTERM."
+    " 8 table columns, 9 cluster, 10 run busy, 11 own metric, 130 Ctrl-C, 143 SIGTERM."
 )
 
 
@@ -64,6 +64,7 @@ def run(
     predictions: options.Predictions = None,
     output: options.Output = None,
     frames: options.Frames = None,
+    images: options.Images = None,
     model: options.Model = None,
     dataset: options.Dataset = None,
     run_date: options.RunDate = None,
@@ -71,6 +72,7 @@ def run(
     iou_threshold: options.IouThreshold = None,
     score_threshold: options.ScoreThreshold = None,
     matching: options.Matching = None,
+    metrics: options.Metrics = None,
     cluster: options.Cluster = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -91,6 +93,7 @@ def run(
         predictions=predictions,
         output=output,
         frames=frames,
+        images=images,
         model=model,
         dataset=dataset,
         run_date=run_date,
@@ -98,6 +101,7 @@ def run(
         iou_threshold=iou_threshold,
         score_threshold=score_threshold,
         matching=matching,
+        metrics=metrics,
         cluster=cluster,
     )
     run_evaluation(given, as_json=json, quiet=quiet)
@@ -111,6 +115,7 @@ def validate(
     predictions: options.Predictions = None,
     output: options.Output = None,
     frames: options.Frames = None,
+    images: options.Images = None,
     model: options.Model = None,
     dataset: options.Dataset = None,
     run_date: options.RunDate = None,
@@ -118,6 +123,7 @@ def validate(
     iou_threshold: options.IouThreshold = None,
     score_threshold: options.ScoreThreshold = None,
     matching: options.Matching = None,
+    metrics: options.Metrics = None,
     cluster: options.Cluster = None,
     config: options.Config = None,
     set_: options.Set = None,
@@ -138,6 +144,7 @@ def validate(
         predictions=predictions,
         output=output,
         frames=frames,
+        images=images,
         model=model,
         dataset=dataset,
         run_date=run_date,
@@ -145,6 +152,7 @@ def validate(
         iou_threshold=iou_threshold,
         score_threshold=score_threshold,
         matching=matching,
+        metrics=metrics,
         cluster=cluster,
     )
     validate_run(given, as_json=json, quiet=quiet)
@@ -300,6 +308,44 @@ def config(
 
     given = options.configuration(config, set_)
     typer.echo(config_schema() if schema else config_yaml(given), nl=False)
+
+
+@app.command(
+    epilog=_epilog(
+        "emqa metrics",
+        "emqa metrics --labels labels.json.gz --predictions predictions.json.gz --images images",
+        "emqa metrics --metrics my_metrics:rain_amount --json",
+    )
+)
+def metrics(
+    labels: options.Labels = None,
+    predictions: options.Predictions = None,
+    frames: options.Frames = None,
+    images: options.Images = None,
+    metrics: options.Metrics = None,
+    config: options.Config = None,
+    set_: options.Set = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="One object with a list of them, an object each.")
+    ] = False,
+) -> None:
+    """List the quality metrics, and what of them a data set allows.
+
+    Name, level, unit, range and meaning of each; with --labels also whether the data meet its needs, and the
+    reason where they do not.
+    """
+    from emqa_core.cli.metrics import show_metrics
+
+    given = options.configuration(
+        config,
+        set_,
+        labels=labels,
+        predictions=predictions,
+        frames=frames,
+        images=images,
+        metrics=metrics,
+    )
+    show_metrics(given, as_json=json)
 
 
 @app.command(epilog=_epilog("emqa demo", "emqa demo --folder /tmp/demo"))

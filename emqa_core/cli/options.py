@@ -85,6 +85,24 @@ Matching = Annotated[
     str | None,
     typer.Option(help="Matching protocol: coco (default) or best_iou.", metavar="PROTOCOL", **_EVALUATION),
 ]
+Images = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder or URL under which the frames' image_uri (COCO: file_name) lie; with it come the metrics"
+        " of pixels: brightness, sharpness and others.",
+        metavar="ROOT",
+        **_INPUTS,
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        help="Quality metrics by name or group, or a function as module:function; `emqa metrics` lists them."
+        " Default: all that the data allow.",
+        metavar="A,B",
+        **_EVALUATION,
+    ),
+]
 Cluster = Annotated[
     str | None,
     typer.Option(
@@ -122,6 +140,8 @@ def configuration(
     model: str | None = None,
     classes: str | None = None,
     cluster: str | None = None,
+    images: str | None = None,
+    metrics: str | None = None,
     **options: Any,
 ) -> EvaluationConfig:
     """File, then options that were given, then `--set`. Raises ConfigError."""
@@ -137,6 +157,10 @@ def configuration(
         )
     if classes is not None:
         given["classes"] = [name.strip() for name in classes.split(",") if name.strip()]
+    if metrics is not None:
+        given["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
+    if images is not None:
+        given["images"] = {"root": images}
     if cluster is not None:
         given["cluster"] = {"address": cluster}
     text, source = _text_of(config_file)

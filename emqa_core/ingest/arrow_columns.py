@@ -13,6 +13,7 @@ from emqa_core.ingest import quarantine
 from emqa_core.ingest.columns import (
     BOX_COLUMNS,
     COLUMNS,
+    EMBEDDING,
     OBJECT_ID,
     Content,
     Kind,
@@ -47,7 +48,8 @@ def canonical_table(
 
     names: of `canonical_names`. rows (n,) int64: row of the source of each row. Rows whose values cannot
     be read go to `bad`; without `bad` such a value becomes null, which validation finds. Raises
-    InputError for a column of the wrong type throughout. Lists and structs other than a box are left out.
+    InputError for a column of the wrong type throughout. Lists and structs other than a
+    box and an embedding are left out.
     """
     good = np.ones(table.num_rows, bool)
     columns: dict[str, pa.ChunkedArray] = {}
@@ -56,7 +58,7 @@ def canonical_table(
         column = table[name]
         content = content_of(kind, canonical)
         if content is None:
-            if not pa.types.is_nested(column.type):
+            if not pa.types.is_nested(column.type) or canonical == EMBEDDING:
                 columns[canonical] = column
             continue
         converted, misfit = _convert(content, column)

@@ -13,6 +13,7 @@ Kind = Literal["frame", "label", "prediction"]
 Content = Literal["id", "whole", "number", "flag", "text", "box"]
 
 BOX = "box"
+EMBEDDING = "embedding"  # a further column of lists of numbers that is kept
 BOX_COLUMNS = ("x_px", "y_px", "width_px", "height_px")
 
 # Keys of COCO and of its relatives that describe no property of a frame or object: addresses, licences,

@@ -20,6 +20,7 @@ FRAME_ORDER_MISSING = "frame_order_missing"
 GEOMETRY_MISSING = "geometry_missing"
 GEOMETRY_NOT_FINITE = "geometry_not_finite"
 GEOMETRY_WRONG_TYPE = "geometry_wrong_type"
+METRIC_FAILED = "metric_failed"
 NEGATIVE_SIZE = "negative_size"
 NOT_AN_OBJECT = "not_an_object"
 OBJECT_ID_MISSING = "object_id_missing"
@@ -39,7 +40,8 @@ _VALUE_LENGTH = 200
 class BadRows:
     """Bad rows of one source, gathered while reading it.
 
-    source: `frame`, `label` or `prediction`. A row is listed once, with the first reason found.
+    source: `frame`, `label`, `prediction`, `image` or `metric`. A row is listed once, with the first reason
+    found.
     """
 
     source: str

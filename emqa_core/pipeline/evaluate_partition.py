@@ -37,16 +37,21 @@ from emqa_core.pipeline.partition_states import (
     leave_state,
     part_name,
 )
+from emqa_core.pipeline.pixel_pass import PixelOptions
+from emqa_core.pipeline.related_rows import RelatedRows, prediction_source, relate_rows
+from emqa_core.pipeline.relations import Relations
 from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.rows import frames_of
 from emqa_core.pipeline.score_cuts import block_rows
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.compute import (
     MetricColumn,
+    MetricTables,
     compute_frame_metrics,
     compute_label_metrics,
     compute_prediction_metrics,
 )
+from emqa_core.quality.own_values import OwnErrors
 from emqa_core.quality.registry import ChosenMetrics
 from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
 from emqa_core.storage.location import Location
@@ -59,7 +64,9 @@ _MATCH = {"coco": match_coco, "best_iou": match_best_iou}
 class PartitionTask:
     """One partition of every model; labels are read and measured once.
 
-    attempts: by model, the digest of what the partition's files depend on besides its index.
+    attempts: by model, the digest of what the partition's files depend on besides its index. first_frame:
+    number of the partition's first frame in the run. relations: what was related over all partitions. pixels:
+    how images are read, None where no metric looks at them.
     """
 
     index: int
@@ -74,6 +81,9 @@ class PartitionTask:
     location: Location
     scratch: Mapping[str, Scratch]
     attempts: Mapping[str, str]
+    first_frame: int
+    relations: Relations
+    pixels: PixelOptions | None
 
     @property
     def class_choice(self) -> ClassChoice:
@@ -96,7 +106,13 @@ def evaluate_partition(task: PartitionTask | TakenPartition) -> dict[str, Partit
     group = keys.group_of(frames.unit_hash, N_GROUPS)
     label_side = PartitionSide.read("label", task.labels, frame_ids, task.class_choice)
     labels = label_side.labels(frames, is_measured=any(len(chosen) for chosen in task.metrics.values()))
-    measured: dict[tuple[str, ...], Mapping[str, MetricColumn]] = {}
+    image_errors = _errors(task, frame_ids)
+    related = relate_rows(
+        task, frame_rows, frames, labels,
+        lambda model: _predictions(task, model, frame_ids, frames, is_measured=False), image_errors,
+    )  # fmt: skip
+    partition = _Partition(task, frame_rows, frames, group, frame_ids, label_side, labels, related)
+    measured: dict[tuple[str, ...], tuple[Mapping[str, MetricColumn], pa.Table]] = {}
     shared_s = time.process_time() - started
     states = {}
     for model in task.predictions:
@@ -104,35 +120,70 @@ def evaluate_partition(task: PartitionTask | TakenPartition) -> dict[str, Partit
         chosen = task.metrics[model]
         wanted = tuple(metric.name for metric in chosen.at("label"))
         if wanted not in measured:
-            measured[wanted] = compute_label_metrics(chosen, frames, labels, label_side.rows.table)
-        label_columns = measured[wanted]
-        state = _evaluate_model(
-            task, model, frame_rows, frames, group, frame_ids, label_side, labels, label_columns
-        )
+            errors = _errors(task, frame_ids)
+            tables = MetricTables(label_side.rows.table, frame_rows, errors)
+            columns = compute_label_metrics(chosen, frames, labels, tables, related.of("label"))
+            measured[wanted] = columns, errors.rows.table()
+        label_columns, label_errors = measured[wanted]
+        bad = [related.bad_images, image_errors.rows.table(), label_errors]
+        state = _evaluate_model(partition, model, label_columns, bad)
         cpu_s = time.process_time() - started + shared_s / len(task.predictions)
         states[model] = replace(state, cpu_s=cpu_s)
+    first = next(iter(states))
+    states[first] = replace(states[first], cached=related.cached)
     for model, state in states.items():
         leave_state(task.scratch[model], task.attempts[model], task.index, state)
     return states
 
 
+@dataclass(frozen=True)
+class _Partition:
+    """What every model of a task shares."""
+
+    task: PartitionTask
+    frame_rows: pa.Table
+    frames: Frames
+    group: Array
+    frame_ids: pa.Array
+    label_side: PartitionSide
+    labels: Labels
+    related: RelatedRows
+
+
+def _errors(task: PartitionTask, frame_ids: pa.Array) -> OwnErrors:
+    return OwnErrors(task.config.metric_errors == "fail", frame_ids, task.first_frame)
+
+
+def _predictions(
+    task: PartitionTask, model: str, frame_ids: pa.Array, frames: Frames, *, is_measured: bool
+) -> Predictions:
+    side = PartitionSide.read("prediction", task.predictions[model], frame_ids, task.class_choice)
+    return side.predictions(frames, is_measured=is_measured)
+
+
 def _evaluate_model(
-    task: PartitionTask,
+    partition: _Partition,
     model: str,
-    frame_rows: pa.Table,
-    frames: Frames,
-    group: Array,
-    frame_ids: pa.Array,
-    label_side: PartitionSide,
-    labels: Labels,
     label_columns: Mapping[str, MetricColumn],
+    bad: list[pa.Table],
 ) -> PartitionState:
+    task, frame_rows, frames, group = partition.task, partition.frame_rows, partition.frames, partition.group
+    label_side, labels, related = partition.label_side, partition.labels, partition.related
     config, options = task.config, MatchOptions.of(task.config)
     n_classes, chosen = len(task.classes), task.metrics[model]
-    side = PartitionSide.read("prediction", task.predictions[model], frame_ids, task.class_choice)
+    side = PartitionSide.read("prediction", task.predictions[model], partition.frame_ids, task.class_choice)
     predictions = side.predictions(frames, is_measured=len(chosen) > 0)
-    prediction_columns = compute_prediction_metrics(chosen, frames, predictions, side.rows.table)
-    frame_columns = compute_frame_metrics(chosen, frames, labels, predictions, frame_rows)
+    errors = _errors(task, partition.frame_ids)
+    tables_of = {
+        kind: MetricTables(rows, frame_rows, errors)
+        for kind, rows in (("frame", frame_rows), ("prediction", side.rows.table))
+    }
+    prediction_columns = compute_prediction_metrics(
+        chosen, frames, predictions, tables_of["prediction"], related.of(prediction_source(model))
+    )
+    frame_columns = compute_frame_metrics(
+        chosen, frames, labels, predictions, tables_of["frame"], related.of("frame")
+    )
     side = side.as_stored()
     matches = _MATCH[config.matching](labels, predictions, n_classes, options)
     predictions = predictions.without_boxes()
@@ -182,7 +233,7 @@ def _evaluate_model(
     return PartitionState(
         counts,
         parts,
-        combine_quarantine([label_side.quarantine, side.quarantine]),
+        combine_quarantine([label_side.quarantine, side.quarantine, *bad, errors.rows.table()]),
         len(frames),
         len(labels),
         len(predictions),
@@ -190,6 +241,7 @@ def _evaluate_model(
         0.0,
         sample_state(chosen, measured, config),
         () if index is None else (index,),
+        (),
     )
 
 

@@ -21,6 +21,7 @@ from emqa_core.ingest.quarantine import combine_quarantine
 from emqa_core.ingest.validate import validate_frames
 from emqa_core.objects import Array
 from emqa_core.pipeline.inputs import HeldSlice, RowSlice, Stretch
+from emqa_core.pipeline.rows import float_array
 
 _CHECKED = ("frame_id", "frame_order", "width_px", "height_px")  # what may make a frame a bad one
 
@@ -38,6 +39,10 @@ class FrameRows(Protocol):
     def ascend(self) -> bool:
         """Whether their ids ascend strictly, so that a stretch of frames is a stretch of ids."""
 
+    @property
+    def largest_px(self) -> float:
+        """Pixels of the largest frame, infinite where a frame's size is not known."""
+
     def find(self, ids: pa.ChunkedArray) -> tuple[pa.Array, Array]:
         """The ids of at least those frames that are among `ids`, which have their type, and where they stand.
 
@@ -52,7 +57,8 @@ class FrameRows(Protocol):
 
     def cut(self, stretch: Stretch) -> RowSlice: ...
 
-    def column_types(self) -> pa.Schema: ...
+    def column_types(self) -> pa.Schema:
+        """The columns of the frames; without those of a size that no frame has."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,10 @@ class HeldFrames:
     def ascend(self) -> bool:
         return _ascend(self.ids)
 
+    @property
+    def largest_px(self) -> float:
+        return _largest_px(self.table)
+
     def find(self, _ids: pa.ChunkedArray) -> tuple[pa.Array, Array]:
         return self.ids, np.arange(self.n_frames)
 
@@ -99,7 +109,7 @@ class HeldFrames:
         return HeldSlice(self.table.slice(stretch.first, stretch.last - stretch.first))
 
     def column_types(self) -> pa.Schema:
-        return self.table.schema
+        return _without_size(self.table.schema) if _has_no_size(self.table) else self.table.schema
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,8 @@ class StoredFrames:
     has_bad: Array
     lowest: tuple[Any, ...]
     highest: tuple[Any, ...]
+    largest_px: float
+    has_no_size: bool
     _last_read: dict[int, pa.Array] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -128,6 +140,7 @@ class StoredFrames:
         start, has_bad, bad = [0], [], []
         lowest: list[Any] = []
         highest: list[Any] = []
+        largest_px, has_no_size = 0.0, True
         last: tuple[Any, Any] | None = None
         last_read: dict[int, pa.Array] = {}
         for index, group in enumerate(source.row_groups):
@@ -135,6 +148,8 @@ class StoredFrames:
             good, quarantine = validate_frames(table, _rows_of(source, index))
             bad.append(quarantine)
             has_bad.append(good.num_rows < group.n_rows)
+            largest_px = max(largest_px, _largest_px(good))
+            has_no_size &= _has_no_size(good)
             start.append(start[-1] + good.num_rows)
             ids = combined(good["frame_id"])
             order = combined(good["frame_order"]) if "frame_order" in good.column_names else ids
@@ -148,7 +163,14 @@ class StoredFrames:
             highest.append(ends[1][0] if ends else None)
             last_read = {index: ids}
         stored = cls(
-            source, np.array(start), np.array(has_bad, bool), tuple(lowest), tuple(highest), last_read
+            source,
+            np.array(start),
+            np.array(has_bad, bool),
+            tuple(lowest),
+            tuple(highest),
+            largest_px,
+            has_no_size,
+            last_read,
         )
         return stored, combine_quarantine(bad)
 
@@ -213,7 +235,7 @@ class StoredFrames:
 
     def cut(self, stretch: Stretch) -> RowSlice:
         if stretch.first == stretch.last:
-            return HeldSlice(self.column_types().empty_table())
+            return HeldSlice(_with_order(self.source.schema.empty_table(), 0))
         first = int(np.searchsorted(self.start, stretch.first, side="right")) - 1
         end = int(np.searchsorted(self.start, stretch.last, side="left"))
         groups = [group for group in range(first, end) if self.start[group + 1] > self.start[group]]
@@ -227,7 +249,8 @@ class StoredFrames:
         )
 
     def column_types(self) -> pa.Schema:
-        return _with_order(self.source.schema.empty_table(), 0).schema
+        columns = _with_order(self.source.schema.empty_table(), 0).schema
+        return _without_size(columns) if self.has_no_size else columns
 
 
 @dataclass(frozen=True)
@@ -247,6 +270,25 @@ class StoredFrameSlice:
     def read(self) -> pa.Table:
         good = _good(self.source, self.has_bad, None)
         return _with_order(good.slice(self.skipped, self.n_frames), self.first)
+
+
+def _has_no_size(frames: pa.Table) -> bool:
+    return all(
+        name not in frames.column_names or frames[name].null_count == frames.num_rows
+        for name in ("width_px", "height_px")
+    )
+
+
+def _without_size(columns: pa.Schema) -> pa.Schema:
+    """Columns of the size are there for every reader of the table, even where they are null throughout."""
+    return pa.schema([field for field in columns if field.name not in ("width_px", "height_px")])
+
+
+def _largest_px(frames: pa.Table) -> float:
+    if not {"width_px", "height_px"} <= set(frames.column_names):
+        return np.inf
+    pixels = float_array(frames, "width_px") * float_array(frames, "height_px")
+    return float(np.where(np.isnan(pixels), np.inf, pixels).max(initial=0.0))
 
 
 def _good(source: ParquetSource, has_bad: Sequence[bool] | Array, columns: Sequence[str] | None) -> pa.Table:

@@ -30,7 +30,8 @@ from emqa_core.pipeline.frame_rows import FrameRows, HeldFrames, StoredFrames
 from emqa_core.pipeline.inputs import RowSource
 from emqa_core.pipeline.opened_source import OpenedSource
 from emqa_core.pipeline.reused_memory import reused_memory
-from emqa_core.quality.registry import Level
+from emqa_core.quality.availability import Offer
+from emqa_core.quality.metric import Level
 from emqa_core.storage.location import FileAccess
 
 
@@ -160,6 +161,25 @@ def open_inputs(config: EvaluationConfig, tables: InputTables | None = None) -> 
         cluster,
         why_there,
     )
+
+
+def open_offer(config: EvaluationConfig) -> Offer:
+    """What a data set brings for metrics; predictions may be left out, of several models the first counts.
+
+    Raises as `open_inputs`.
+    """
+    files = FileAccess(config.storage)
+    labels, label_frames, _ = _open_labels(config, InputTables(), files)
+    predictions = _open_predictions(config, InputTables(), files) if config.predictions else {}
+    sources = [labels, *predictions.values()]
+    frames = _open_frames(config, InputTables(), files, label_frames, sources)
+    columns: dict[Level, pa.Schema] = {
+        "frame": frames.rows.column_types(),
+        "label": labels.column_types(),
+    }
+    if predictions:
+        columns["prediction"] = next(iter(predictions.values())).column_types()
+    return Offer(columns, has_images=config.images.root is not None)
 
 
 def _open_labels(

@@ -49,6 +49,13 @@ class OpenedSource:
         assert self.table is not None
         return list(classes_of(self.table))
 
+    def column_types(self) -> pa.Schema:
+        """The columns as they are named here."""
+        if self.table is not None:
+            return self.table.schema
+        assert self.parquet is not None
+        return self.parquet.schema
+
     def frame_ids(self) -> pa.Array:
         """Distinct frame ids of the rows, a row group at a time."""
         if self.table is not None:

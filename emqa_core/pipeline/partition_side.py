@@ -105,6 +105,11 @@ class PartitionSide:
             **self._object_arrays(frames, is_measured), score=float_array(self.rows.table, "score")
         )
 
+    def boxes(self) -> dict[str, Array]:
+        """x, y, width and height in px, (n,) float64 each."""
+        table = self.rows.table
+        return {name.removesuffix("_px"): float_array(table, name) for name in BOX_COLUMNS}
+
     def _object_arrays(self, frames: Frames, is_measured: bool) -> dict[str, Array]:
         table = self.rows.table
         key_hash = np.empty(0, np.uint64)
@@ -114,10 +119,7 @@ class PartitionSide:
         return {
             "frame_start": self.rows.frame_start,
             "class_code": self.class_code,
-            "x": float_array(table, "x_px"),
-            "y": float_array(table, "y_px"),
-            "width": float_array(table, "width_px"),
-            "height": float_array(table, "height_px"),
+            **self.boxes(),
             "key_hash": key_hash,
         }
 

@@ -37,6 +37,7 @@ from emqa_core.storage.parts import (
     write_arrays,
     write_words,
 )
+from emqa_core.storage.pixel_cache import CachedFile
 from emqa_core.storage.side_by_side import side_by_side
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class PartitionState:
     """What some partitions of one model leave: counts, parts, bad rows. Adds up in partition order.
 
     parts: one of each fact table for each partition. runs: where the score runs of each lie, none of them
-    where they stay in memory.
+    where they stay in memory. cached: files of pixel statistics that were written, with their kind.
     """
 
     counts: ClassCounts
@@ -64,6 +65,7 @@ class PartitionState:
     cpu_s: float
     sample: SampleState
     runs: tuple[RunIndex, ...]
+    cached: tuple[tuple[str, CachedFile], ...]
 
     def __add__(self, other: PartitionState) -> PartitionState:
         schemas = {part.table: part.schema for part in self.parts}
@@ -81,6 +83,7 @@ class PartitionState:
             self.cpu_s + other.cpu_s,
             self.sample + other.sample,
             self.runs + other.runs,
+            self.cached + other.cached,
         )
 
     def parts_of_partitions(self) -> tuple[dict[str, Part], ...]:
@@ -97,7 +100,17 @@ def add_states(
     return {model: state + more[model] for model, state in some.items()}
 
 
-_CLASSES = (ClassCounts, DistinctValues, Part, PartitionState, RowSample, RunIndex, SampleState, UnitTotals)
+_CLASSES = (
+    CachedFile,
+    ClassCounts,
+    DistinctValues,
+    Part,
+    PartitionState,
+    RowSample,
+    RunIndex,
+    SampleState,
+    UnitTotals,
+)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,19 @@ from emqa_core.pipeline.execute import DaskExecutor, Executor
 from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
 from emqa_core.pipeline.partition_states import attempt_key, scratch_folder
 from emqa_core.pipeline.partitioning import is_scratch_held
+from emqa_core.pipeline.pixel_pass import PixelOptions
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
+from emqa_core.pipeline.related_rows import prediction_source
+from emqa_core.pipeline.relations import Relations
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
 from emqa_core.pipeline.shuffle import frame_homes, shuffle_rows
 from emqa_core.pipeline.staging import stage
+from emqa_core.pixels.decode import DecodeOptions
+from emqa_core.pixels.images import ImageRoot
+from emqa_core.quality.metric import LEVELS, Level
+from emqa_core.quality.registry import ChosenMetrics
+from emqa_core.storage.pixel_cache import PixelCache
 
 
 def partition_tasks(
@@ -31,7 +39,38 @@ def partition_tasks(
     if not indices:
         return []
     shuffled = _shuffle(plan, executor, progress)
-    return [_partition_task(plan, index, scratch, executor, shuffled) for index in indices]
+    relations = relations_of(plan, scratch[plan.pending[0]])
+    pixels = pixel_options(plan)
+    return [_partition_task(plan, index, scratch, executor, shuffled, relations, pixels) for index in indices]
+
+
+def relations_of(plan: Plan, scratch: Scratch) -> Relations:
+    """What the pending models' metrics need to know over all partitions; left in one of their scratches."""
+    levels: dict[str, tuple[Level, list[ChosenMetrics]]] = {
+        "frame": ("frame", [plan.metrics[model] for model in plan.pending]),
+        "label": ("label", [plan.metrics[model] for model in plan.pending]),
+        **{prediction_source(model): ("prediction", [plan.metrics[model]]) for model in plan.pending},
+    }
+
+    def needing(need: str) -> tuple[str, ...]:
+        return tuple(
+            source for source, (level, some) in levels.items() if any(each.need(need, level) for each in some)
+        )
+
+    n_rows = max([plan.inputs.labels.n_rows, *(source.n_rows for source in plan.inputs.predictions.values())])
+    return Relations(needing("tracks"), needing("embeddings"), Relations.n_buckets_for(n_rows), scratch)
+
+
+def pixel_options(plan: Plan) -> PixelOptions | None:
+    """How images are read, with the cache as it is now; None where no metric looks at pixels."""
+    config = plan.config.images
+    if config.root is None or not any(
+        plan.metrics[model].need("pixels", level) for model in plan.pending for level in LEVELS
+    ):
+        return None
+    root = ImageRoot.of(config.root, plan.location, allow_http=config.allow_http)
+    cache = PixelCache.open(plan.location, plan.config.dataset_name) if config.cache else None
+    return PixelOptions(root, DecodeOptions(config.max_pixels, config.exif_orientation), cache)
 
 
 def scratch_of(plan: Plan, executor: Executor, model: str) -> Scratch:
@@ -77,6 +116,8 @@ def _partition_task(
     scratch: Mapping[str, Scratch],
     executor: Executor,
     shuffled: Mapping[str, list[RowSlice]],
+    relations: Relations,
+    pixels: PixelOptions | None,
 ) -> PartitionTask:
     stretch = plan.stretches[index]
 
@@ -114,4 +155,7 @@ def _partition_task(
         plan.location,
         scratch,
         {model: attempt_key(plan, model) for model in plan.pending},
+        stretch.first,
+        relations,
+        pixels,
     )

@@ -18,6 +18,9 @@ BASE_BYTES = 540 << 20  # interpreter, libraries, compiled kernels, and what a h
 BYTES_PER_PREDICTION = 220
 BYTES_PER_LABEL = 400
 BYTES_PER_METRIC_VALUE = 12
+PIXEL_BYTES_AHEAD = 160 << 20  # libraries, files fetched and not yet decoded, a decoder's own
+BYTES_PER_PIXEL = 16  # file, RGB, a copy on the way to it, four planes
+PIXEL_BYTES_PER_ROW = 400  # statistics, and the keys by which they are looked up and kept
 _INPUT_BYTES = 64  # of a row as it is read, contained in the numbers above
 _TIMES_READ = 2  # a wider row, or one of another partition in the same row group: as read, and as converted
 # What a count adds to the tables of each metric for a row, until each of a class's cells has a place there.
@@ -117,6 +120,14 @@ def evaluate_bytes(predictions: Sequence[PartitionRows], labels: PartitionRows, 
         each.n_rows * (BYTES_PER_PREDICTION + n_values) + each.unforeseen_bytes for each in predictions
     ]
     return np.asarray(BASE_BYTES + of_labels + (np.max(of_models, axis=0) if of_models else 0.0))
+
+
+def pixel_bytes(n_rows: Array, largest_px: float) -> Array:
+    """What the pixel pass adds to each partition, (P,): images fetched ahead, one decoded, statistics.
+
+    n_rows (P,): labels and predictions of all models. largest_px: of an image.
+    """
+    return np.asarray(PIXEL_BYTES_AHEAD + largest_px * BYTES_PER_PIXEL + n_rows * PIXEL_BYTES_PER_ROW)
 
 
 def count_bytes(n_rows: float, largest_partition: float, n_metrics: int, n_classes: int) -> float:

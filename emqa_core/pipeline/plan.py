@@ -15,7 +15,7 @@ import numpy as np
 import emqa_core
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
-from emqa_core.errors import ConfigError
+from emqa_core.errors import ConfigError, InputError
 from emqa_core.objects import Array
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.inputs import ParquetRows, Stretch
@@ -28,10 +28,15 @@ from emqa_core.pipeline.partitioning import (
     cut_frames,
     evaluate_bytes,
     is_scratch_held,
+    pixel_bytes,
     reduce_bytes,
     scratch_bytes,
 )
 from emqa_core.pipeline.progress import Progress, SilentProgress
+from emqa_core.pixels.images import ImageRoot
+from emqa_core.quality.availability import Offer
+from emqa_core.quality.metric import LEVELS
+from emqa_core.quality.own import source_digest
 from emqa_core.quality.registry import ChosenMetrics, choose_metrics
 from emqa_core.schema import SCHEMA_VERSION
 from emqa_core.storage.commit import is_committed
@@ -103,10 +108,16 @@ def run_identity(config: EvaluationConfig, model: str, digest: str, run_date: da
 
 
 def digest_of(
-    config: EvaluationConfig, run_date: datetime.date, model: str, contents: Mapping[str, str | None]
+    config: EvaluationConfig,
+    run_date: datetime.date,
+    model: str,
+    contents: Mapping[str, str | None],
+    metrics: ChosenMetrics,
 ) -> str:
-    """SHA-256 over what changes results: options, inputs' content, versions."""
+    """SHA-256 over what changes results: options, inputs' content, metrics, users' functions, versions."""
     described = {
+        "metrics": {metric.name: metric.levels for metric in metrics},
+        "own": {metric.own: source_digest(metric.own) for metric in metrics if metric.own is not None},
         "options": config.result_options(),
         "dataset": config.dataset_name,
         "run_date": run_date.isoformat(),
@@ -119,6 +130,32 @@ def digest_of(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def offer_of(config: EvaluationConfig, inputs: Inputs, model: str) -> Offer:
+    """What a model's data set brings for metrics."""
+    return Offer(inputs.column_types(model), has_images=config.images.root is not None)
+
+
+def check_images(config: EvaluationConfig, inputs: Inputs, location: Location) -> None:
+    """Raise ConfigError for images that no frame names, InputError for a root that is not there."""
+    root = config.images.root
+    if root is None:
+        return
+    columns = inputs.frames.column_types().names
+    if "image_uri" not in columns:
+        raise ConfigError(
+            "images.root is set, but the frames do not say which image is theirs",
+            expected="a column image_uri (or file_name) in the frame table",
+            found=", ".join(columns),
+            next_step="add it, or name it with --set columns.frame.image_uri=NAME",
+        )
+    place = ImageRoot.of(root, location, allow_http=config.images.allow_http).location
+    if place is not None and not place.exists():
+        raise InputError(
+            f"there are no images at {place.where}",
+            next_step="correct --images (images.root), a folder or URL",
+        )
+
+
 def cut(config: EvaluationConfig, inputs: Inputs) -> Array:
     """Bounds of the partitions, (P + 1,) int64."""
     sources, n_frames = list(inputs.predictions.values()), inputs.frames.n_frames
@@ -129,7 +166,13 @@ def cut(config: EvaluationConfig, inputs: Inputs) -> Array:
 
 
 def project_memory(
-    config: EvaluationConfig, inputs: Inputs, bounds: Array, n_metrics: int, n_classes: int
+    config: EvaluationConfig,
+    inputs: Inputs,
+    bounds: Array,
+    n_metrics: int,
+    n_classes: int,
+    *,
+    looks_at_pixels: bool = False,
 ) -> int:
     """Peak memory in bytes of the process that runs the largest task. Raises PlanError for a large partition.
 
@@ -138,13 +181,17 @@ def project_memory(
     labels = inputs.labels.in_partitions(bounds)
     predictions = [source.in_partitions(bounds) for source in inputs.predictions.values()]
     needed = evaluate_bytes(predictions, labels, n_metrics)
+    if looks_at_pixels:
+        n_of_all = labels.n_rows + np.sum([each.n_rows for each in predictions], axis=0)
+        largest = min(inputs.frames.largest_px, config.images.max_pixels)
+        needed = needed + pixel_bytes(n_of_all, largest)
     check_memory(bounds, needed, np.max([each.n_rows for each in predictions], axis=0), config.cluster)
     n_predictions = max(source.n_rows for source in inputs.predictions.values())
     n_rows = inputs.labels.n_rows + n_predictions
-    largest = max(float((each.n_rows + labels.n_rows).max()) for each in predictions)
+    most_rows = max(float((each.n_rows + labels.n_rows).max()) for each in predictions)
     tasks = [
         float(needed.max()),
-        count_bytes(n_rows, largest, min(n_metrics, MOST_METRICS), n_classes) if n_metrics else 0.0,
+        count_bytes(n_rows, most_rows, min(n_metrics, MOST_METRICS), n_classes) if n_metrics else 0.0,
         reduce_bytes(n_predictions),
     ]
     held = 0.0
@@ -176,17 +223,22 @@ def plan_run(
     progress.finish("read")
     config = config.model_copy(update={"cluster": inputs.cluster})
     classes = inputs.listed if config.classes is None else inputs.listed.select(config.classes)
+    check_images(config, inputs, location)
     metrics = {
-        model: choose_metrics(config.metrics, inputs.column_types(model)) for model in inputs.predictions
+        model: choose_metrics(config.metrics, offer_of(config, inputs, model)) for model in inputs.predictions
     }
     run_date = config.run_date or started_at.date()
     digests = {
-        model: digest_of(config, run_date, model, inputs.contents_for(model)) for model in inputs.predictions
+        model: digest_of(config, run_date, model, inputs.contents_for(model), metrics[model])
+        for model in inputs.predictions
     }
     runs = {model: run_identity(config, model, digest, run_date) for model, digest in digests.items()}
     n_metrics = max(map(len, metrics.values()), default=0)
     bounds = cut(config, inputs)
-    projected = project_memory(config, inputs, bounds, n_metrics, len(classes))
+    looks_at_pixels = any(chosen.need("pixels", level) for chosen in metrics.values() for level in LEVELS)
+    projected = project_memory(
+        config, inputs, bounds, n_metrics, len(classes), looks_at_pixels=looks_at_pixels
+    )
     committed = frozenset(model for model, run in runs.items() if is_committed(location, run.run_id))
     if inputs.why_there is not None and len(committed) < len(runs):
         progress.note(inputs.why_there)

@@ -46,13 +46,15 @@ from emqa_core.pipeline.partition_states import (
     finished_partitions,
     part_name,
 )
-from emqa_core.pipeline.partition_tasks import partition_tasks, scratch_of
+from emqa_core.pipeline.partition_tasks import partition_tasks, relations_of, scratch_of
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
+from emqa_core.pipeline.relate_partitions import relate_partitions
 from emqa_core.pipeline.reused_memory import reused_memory
 from emqa_core.pipeline.scratch import Scratch, StoredScratch
 from emqa_core.storage.commit import commit_run, files_left, remove_left
 from emqa_core.storage.parts import Part, write_part
+from emqa_core.storage.pixel_cache import PixelCache
 from emqa_core.storage.runs import Run, read_run
 
 # Partitions that an earlier attempt finished, by index.
@@ -111,10 +113,15 @@ def evaluate_partitions(plan: Plan, finished: Finished, executor: Executor, prog
     """Match and measure every partition that is not finished; parts of the fact tables are written too."""
     models = plan.pending
     scratch = {model: scratch_of(plan, executor, model) for model in models}
-    pending = [index for index in range(plan.n_partitions) if index not in finished]
-    evaluated = iter(partition_tasks(plan, executor, scratch, progress, pending))
+    indices = range(plan.n_partitions)
+    pending = [index for index in indices if index not in finished]
+    is_related = bool(pending) and bool(relations_of(plan, scratch[models[0]]))
+    cut = partition_tasks(plan, executor, scratch, progress, list(indices) if is_related else pending)
+    if is_related:
+        relate_partitions(cut, plan, executor, progress)
+    task_of = {task.index: task for task in cut}
     tasks: list[PartitionTask | TakenPartition] = [
-        finished[index] if index in finished else next(evaluated) for index in range(plan.n_partitions)
+        finished[index] if index in finished else task_of[index] for index in indices
     ]
     progress.start("evaluate", len(tasks))
     states = executor.combine(
@@ -150,6 +157,7 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
     for model in plan.pending:
         metrics = plan.metrics[model]
         axes = decide_axes(metrics, samples[model], plan.config, stored)
+        _say_what_is_folded(axes, samples[model], progress)
         counting = CountTask(
             (),
             axes,
@@ -175,6 +183,17 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
     }
     progress.finish("count")
     return Counted(samples, measured)
+
+
+def _say_what_is_folded(axes: Mapping[str, MetricAxis], sample: SampleState, progress: Progress) -> None:
+    """Name the metrics whose rare categories are counted together."""
+    for name, axis in axes.items():
+        n_categories = len(sample.distinct[name].values)
+        if axis.categories is not None and n_categories > len(axis.categories) > 0:
+            kept = len(axis.categories) - 1
+            progress.note(
+                f"{name}: {n_categories:,} categories, all but the {kept} most frequent are `other`"
+            )
 
 
 def _stored_axes(plan: Plan) -> dict[str, MetricAxis]:
@@ -220,6 +239,8 @@ def finalize_tables(
             if table.num_rows:
                 parts[model][name].append(write_part(plan.location, name, run.run_id, name_of_part, complete))
         rows[model] = _run_row(plan, model, state, parts[model], evaluated.description)
+        if state.cached:
+            PixelCache.open(plan.location, plan.config.dataset_name).remove_replaced(state.cached)
         progress.advance("finalize")
     progress.finish("finalize")
     return Finalized(parts, schemas, rows)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-
 import numpy as np
 from numba import types
 
-from emqa_core.geometry.boxes import clip_boxes, highest_iou_within_class
+from emqa_core.geometry.boxes import clip_boxes
 from emqa_core.geometry.coverage import covered_areas, union_areas
 from emqa_core.kernel import kernel
-from emqa_core.objects import Array, Frames, Labels, Objects, Predictions
-from emqa_core.quality.controls import random_control
+from emqa_core.objects import Array, Frames, Labels, Objects
 
 _I64 = types.Array(types.int64, 1, "C", readonly=True)
 _I32 = types.Array(types.int32, 1, "C", readonly=True)
@@ -73,55 +70,22 @@ def _count_classes(frame_start, class_code):  # type: ignore[no-untyped-def]
     return out
 
 
-def object_metrics(names: Collection[str], frames: Frames, objects: Objects) -> dict[str, Array]:
-    """The catalogue's metrics of labels or predictions that `names` asks for, each (n,), NaN where null.
+def box_metrics(frames: Frames, objects: Objects) -> dict[str, Array]:
+    """The metrics of a single box, by name, each (n,) float32.
 
-    Metrics relative to the frame are null where its size is not known (NaN or not positive). Every other
-    object of the same source in the frame counts for overlap and occlusion, crowd and ignored labels too:
-    they are objects that a reader of the image sees. Both take the whole boxes, inside the frame or not, as
-    IoU does.
+    Those relative to the frame are null where its size is not known (NaN or not positive).
     """
     boxes = (objects.x, objects.y, objects.width, objects.height)
-    values: dict[str, Array] = {}
-    if not set(_BOX_METRICS).isdisjoint(names):
-        rows = _box_metrics(objects.frame_start, frames.width_px, frames.height_px, *boxes)
-        values.update((name, row) for name, row in zip(_BOX_METRICS, rows, strict=True) if name in names)
-    if "object_overlap" in names:
-        values["object_overlap"] = highest_iou_within_class(objects.frame_start, objects.class_code, *boxes)
-    if "object_occlusion" in names:
-        values["object_occlusion"] = _occlusion(objects)
-    if "confidence" in names and isinstance(objects, Predictions):
-        values["confidence"] = objects.score
-    if "object_random" in names:
-        values["object_random"] = random_control(objects.key_hash)
-    return values
+    rows = _box_metrics(objects.frame_start, frames.width_px, frames.height_px, *boxes)
+    return dict(zip(_BOX_METRICS, rows, strict=True))
 
 
-def frame_metrics(
-    names: Collection[str], frames: Frames, labels: Labels, predictions: Predictions
-) -> dict[str, Array]:
-    """The catalogue's metrics of frames that `names` asks for, each (F,), NaN where null.
-
-    frame_label_count and frame_class_count see every label, frame_density only those that are neither crowd
-    nor ignored.
-    """
-    width, height = frames.width_px, frames.height_px
-    known = (width > 0) & (height > 0)
-    computed: dict[str, Callable[[], Array]] = {
-        "frame_width_px": lambda: width,
-        "frame_height_px": lambda: height,
-        "frame_area_px2": lambda: width * height,
-        "frame_aspect_ratio": lambda: np.divide(width, height, out=np.full(len(frames), np.nan), where=known),
-        "frame_label_count": lambda: np.diff(labels.frame_start),
-        "frame_class_count": lambda: _count_classes(labels.frame_start, labels.class_code),
-        "frame_prediction_count": lambda: np.diff(predictions.frame_start),
-        "frame_density": lambda: _density(np.where(known, width, 0.0), np.where(known, height, 0.0), labels),
-        "frame_random": lambda: random_control(frames.key_hash),
-    }
-    return {name: compute() for name, compute in computed.items() if name in names}
+def count_classes(labels: Labels) -> Array:
+    """Distinct classes of the labels in each frame, (F,) int64."""
+    return np.asarray(_count_classes(labels.frame_start, labels.class_code))
 
 
-def _occlusion(objects: Objects) -> Array:
+def occlusion(objects: Objects) -> Array:
     """Share of each box that others cover, (n,) float64; NaN for a box without area."""
     covered = covered_areas(objects.frame_start, objects.x, objects.y, objects.width, objects.height)
     # The area between the same edges as the sweep's, so that a box covered whole has exactly 1.
@@ -130,8 +94,10 @@ def _occlusion(objects: Objects) -> Array:
     return np.clip(share, 0.0, 1.0)
 
 
-def _density(frame_width: Array, frame_height: Array, labels: Labels) -> Array:
+def density(frames: Frames, labels: Labels) -> Array:
     """100 x area of the union of the labels that count / frame area, (F,); NaN for a frame without area."""
+    known = (frames.width_px > 0) & (frames.height_px > 0)
+    frame_width, frame_height = np.where(known, frames.width_px, 0.0), np.where(known, frames.height_px, 0.0)
     counts = ~(labels.is_crowd | labels.is_ignored)
     frame = labels.frame_of_row()[counts]
     frame_start = np.concatenate([[0], np.cumsum(np.bincount(frame, minlength=labels.n_frames))])

@@ -1,4 +1,4 @@
-"""Which quality metrics a run evaluates: those of the catalogue, and further columns of the inputs.
+"""Which quality metrics a run evaluates: of the catalogue, further columns of the inputs, own functions.
 
 Any numeric, text or boolean column that a user adds to an input table is a metric of that table's level.
 """
@@ -16,20 +16,25 @@ import pyarrow as pa
 from emqa_core import schema
 from emqa_core.errors import ConfigError
 from emqa_core.ingest.columns import COLUMNS
-from emqa_core.quality.catalogue import CATALOGUE, CONTROLS, OBJECTS, Level, QualityMetric
+from emqa_core.quality.availability import Offer
+from emqa_core.quality.catalogue import CATALOGUE, CONTROLS
+from emqa_core.quality.metric import LEVELS, OBJECTS, Level, QualityMetric
+from emqa_core.quality.own import OwnMetric, installed_paths, load_own
 from emqa_core.schema import Column
 
 __all__ = ["CATALOGUE", "ChosenMetric", "ChosenMetrics", "Level", "QualityMetric", "choose_metrics"]
 
-LEVELS: tuple[Level, ...] = ("frame", "label", "prediction")
-GROUPS = ("all", "catalogue", "columns", "none")
+FAMILIES = ("geometry", "score", "pixels", "tracks", "embeddings", "controls")
+GROUPS = ("all", "catalogue", "columns", "installed", "none", *FAMILIES)
+_BY_NAME = {metric.name: metric for metric in CATALOGUE}
 
 
 @dataclass(frozen=True)
 class ChosenMetric:
     """A metric of a run.
 
-    types: the type of its column in the fact table of each level. column: the further input column it is;
+    levels: those at which the data set meets its needs. types: the type of its column in the fact table of
+    each level. column: the further input column it is; own: the user's function, as module:function; both
     None for a metric of the catalogue.
     """
 
@@ -39,6 +44,14 @@ class ChosenMetric:
     unit: str
     meaning: str
     column: str | None = None
+    own: str | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What a metric of the catalogue needs; of a user's function over images, pixels."""
+        if self.own is not None:
+            return frozenset({"pixels"} if load_own(self.own).looks_at == "image" else ())
+        return frozenset() if self.column is not None else frozenset(_BY_NAME[self.name].needs)
 
     @property
     def is_categorical(self) -> bool:
@@ -74,42 +87,113 @@ class ChosenMetrics:
         """The metrics defined at a level."""
         return tuple(metric for metric in self.metrics if level in metric.levels)
 
+    def need(self, need: str, level: Level) -> bool:
+        """Whether a metric of a level needs something: `pixels`, `tracks` or `embeddings`."""
+        return any(need in metric.needs for metric in self.at(level))
+
     def declarations(self, level: Level) -> tuple[Column, ...]:
         """The metric columns of a level's fact table."""
         return tuple(metric.declaration(level) for metric in self.at(level))
 
 
-def choose_metrics(names: Sequence[str], columns: Mapping[Level, pa.Schema]) -> ChosenMetrics:
-    """Resolve the option `metrics` against the catalogue and the further columns of the inputs.
+def choose_metrics(names: Sequence[str], offer: Offer) -> ChosenMetrics:
+    """Resolve the option `metrics` against the catalogue, further columns of the inputs and own functions.
 
-    names: metrics by name, or `all`, `catalogue`, `columns`, `none`. columns: the schema of each input
-    table, canonical columns included. A column of the frame table is called `frame_<column>` (a column
-    that is called so already keeps its name). Columns that are neither numbers, text nor booleans are no
-    metrics. With a metric of a level comes the level's random control, which is its noise floor.
-    Raises ConfigError for an unknown name, and for a chosen column whose name is taken, naming both.
+    names: metrics by name, a user's function as `module:function`, or a group: `all` (whatever is available),
+    `catalogue`, `columns`, `installed`, a family of the catalogue, `none`. offer: what the data set brings,
+    with the schema of each input table, canonical columns included. Of a group those metrics are taken whose
+    needs are met, at the levels where they are. A column of the frame table is called `frame_<column>` (a
+    column that is called so already keeps its name). Columns that are neither numbers, text nor booleans are
+    no metrics. With a metric of a level comes the level's random control, which is its noise floor.
+    Raises ConfigError for an unknown name, for a named metric whose needs are not met, saying why, and for a
+    chosen column or function whose name is taken, naming both.
     """
     if "none" in names:
         if len(set(names)) > 1:
             raise ConfigError("metrics: `none` stands alone", found=", ".join(names))
         return ChosenMetrics()
-    catalogue = {metric.name: _of_catalogue(metric) for metric in CATALOGUE}
-    further = _further_metrics(columns)
+    catalogue = {metric.name: _of_catalogue(metric, offer) for metric in CATALOGUE}
+    further = _further_metrics(offer.columns)
+    installed = installed_paths()
+    known = [*catalogue, *(metric.name for metric in further), *installed]
     for name in names:
-        _check_known(name, [*catalogue, *(metric.name for metric in further)])
+        _check_known(name, known)
     columns_wanted = not {"all", "columns"}.isdisjoint(names)
     chosen_further = _joined([m for m in further if columns_wanted or m.name in names])
-    wanted = set(names)
-    if not {"all", "catalogue"}.isdisjoint(names):
-        wanted.update(catalogue)
-    for metric in (*(catalogue[name] for name in catalogue if name in wanted), *chosen_further):
+    chosen_own = [
+        *(_of_own(name, offer, is_named=True) for name in dict.fromkeys(names) if ":" in name),
+        *_installed(installed, names, offer),
+    ]
+    _check_apart([*chosen_further, *chosen_own])
+    wanted = {
+        name
+        for name in catalogue
+        if name in names or not {"all", "catalogue", _BY_NAME[name].group}.isdisjoint(names)
+    }
+    for name in sorted(wanted):
+        if not catalogue[name].levels and name in names:
+            raise ConfigError(
+                f"quality metric {name!r} is not available",
+                found="; ".join(unmet_needs(_BY_NAME[name], offer)),
+                next_step="see `emqa metrics` for those that are",
+            )
+    for metric in (*(catalogue[name] for name in wanted), *chosen_further, *chosen_own):
         wanted.update(CONTROLS[level] for level in metric.levels)
-    return ChosenMetrics((*(metric for name, metric in catalogue.items() if name in wanted), *chosen_further))
+    of_catalogue = (metric for name, metric in catalogue.items() if name in wanted and metric.levels)
+    return ChosenMetrics((*of_catalogue, *chosen_further, *chosen_own))
 
 
-def _of_catalogue(metric: QualityMetric) -> ChosenMetric:
-    return ChosenMetric(
-        metric.name, metric.levels, (schema.FLOAT32,) * len(metric.levels), metric.unit, metric.meaning
+def unmet_needs(metric: QualityMetric, offer: Offer) -> tuple[str, ...]:
+    """Why a metric of the catalogue is not available, a reason for each level; empty where it is at one."""
+    reasons = []
+    for level in metric.levels:
+        lacking = next((why for need in metric.needs if (why := offer.lacking(need, level))), None)
+        if lacking is None:
+            return ()
+        reasons.append(lacking)
+    return tuple(dict.fromkeys(reasons))
+
+
+def _of_catalogue(metric: QualityMetric, offer: Offer) -> ChosenMetric:
+    levels = tuple(
+        level for level in metric.levels if not any(offer.lacking(need, level) for need in metric.needs)
     )
+    return ChosenMetric(metric.name, levels, (schema.FLOAT32,) * len(levels), metric.unit, metric.meaning)
+
+
+def _installed(paths: Mapping[str, str], names: Sequence[str], offer: Offer) -> list[ChosenMetric]:
+    """Metrics of installed packages: those that are named, or whose needs are met."""
+    by_group = not {"all", "installed"}.isdisjoint(names)
+    chosen = [
+        _of_own(path, offer, is_named=name in names)
+        for name, path in paths.items()
+        if (by_group or name in names) and path not in names
+    ]
+    return [metric for metric in chosen if metric.levels]
+
+
+def _of_own(path: str, offer: Offer, *, is_named: bool) -> ChosenMetric:
+    own = load_own(path)
+    lacking = {level: own_needs_unmet(own, level, offer) for level in own.levels}
+    levels = tuple(level for level, reason in lacking.items() if reason is None)
+    if is_named and not levels:
+        raise ConfigError(
+            f"metric {path!r} is not available",
+            found="; ".join(dict.fromkeys(filter(None, lacking.values()))),
+        )
+    return ChosenMetric(own.name, levels, (schema.FLOAT32,) * len(levels), own.unit, own.meaning, None, path)
+
+
+def own_needs_unmet(own: OwnMetric, level: Level, offer: Offer) -> str | None:
+    """Why a user's metric cannot be computed at a level; None where it can."""
+    if own.looks_at == "image":
+        return offer.lacking("pixels", level)
+    for need in own.needs:
+        table, _, column = need.rpartition(".")
+        of: Level = "frame" if table == "frame" else level
+        if column not in offer.columns.get(of, pa.schema([])).names:
+            return f"the {of} table has no column {column}"
+    return None
 
 
 def _further_metrics(columns: Mapping[Level, pa.Schema]) -> list[ChosenMetric]:
@@ -144,8 +228,8 @@ def _stored_type(type_: pa.DataType) -> pa.DataType:
     return type_ if _kind_of(type_) == "number" or pa.types.is_boolean(type_) else schema.LABEL
 
 
-def _check_known(name: str, known: list[str]) -> None:
-    if name in known or name in GROUPS:
+def _check_known(name: str, known: Sequence[str]) -> None:
+    if name in known or name in GROUPS or ":" in name:
         return
     near = [k for k in known if k == f"frame_{name}"] or difflib.get_close_matches(name, known, n=1)
     raise ConfigError(
@@ -176,12 +260,25 @@ def _joined(metrics: list[ChosenMetric]) -> list[ChosenMetric]:
     return list(joined.values())
 
 
+def _check_apart(metrics: Sequence[ChosenMetric]) -> None:
+    """Whether the further metrics and the user's have names of their own."""
+    for place, metric in enumerate(metrics):
+        if metric.own is not None:
+            _check_free(metric)
+        for other in metrics[:place]:
+            if other.name == metric.name:
+                raise ConfigError(
+                    f"{_described(other)} and {_described(metric)} would both be the metric {metric.name!r}",
+                    next_step="rename one of them",
+                )
+
+
 def _check_free(metric: ChosenMetric) -> None:
     level = metric.levels[0]
     table = schema.TABLES[level]
     declared = {*table.by_name, *(column.name for column in schema.COMMON)}
     taken_by = None
-    if any(entry.name == metric.name for entry in CATALOGUE):
+    if metric.name in _BY_NAME:
         taken_by = f"the catalogue's metric {metric.name!r}"
     elif metric.name in declared or metric.name.startswith(("is_true_positive_", "is_found_")):
         taken_by = f"the result column {metric.name!r} of table {table.name!r}"
@@ -193,4 +290,6 @@ def _check_free(metric: ChosenMetric) -> None:
 
 
 def _described(metric: ChosenMetric) -> str:
+    if metric.own is not None:
+        return f"function {metric.own!r}"
     return f"column {metric.column!r} of the {metric.levels[0]} table"

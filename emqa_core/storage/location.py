@@ -236,6 +236,19 @@ class Location:
         tag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash")
         return str(tag).strip('"') if tag else None
 
+    def version(self) -> str:
+        """What changes when the file does, without reading it: a store's tag, a disk's time of change; size.
+
+        FileNotFoundError where there is no file.
+        """
+        with explain_errors(self):
+            if self.store == "file":
+                found = Path(self.path).stat()
+                return f"{found.st_mtime_ns:x}-{found.st_size:x}"
+            entry = self._files.info(self.path)
+        tag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash") or entry.get("LastModified")
+        return f"{tag}-{entry['size']}".replace('"', "")
+
     @property
     def delta_url(self) -> str:
         """The location as deltalake takes it."""

@@ -1,0 +1,285 @@
+"""The pixel pass over a partition: every image is decoded once, for its frame and all boxes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from emqa_core.combined import combined
+from emqa_core.ingest.quarantine import BadRows
+from emqa_core.objects import Array, Frames, Objects
+from emqa_core.pixels.decode import DecodeOptions, ImageError
+from emqa_core.pixels.decoded import decoded_images
+from emqa_core.pixels.images import ImageRoot
+from emqa_core.pixels.planes import PixelPlanes
+from emqa_core.pixels.statistic_names import N_STATISTICS, STATISTICS
+from emqa_core.pixels.statistics import pixel_boxes, region_statistics
+from emqa_core.pixels.video import file_of
+from emqa_core.quality.own import OwnMetric
+from emqa_core.quality.own_values import OwnErrors, image_value
+from emqa_core.storage.pixel_cache import KEYS, WHOLE_FRAME, CachedFile, PixelCache, box_columns
+
+FRAME, LABEL = "frame", "label"  # sources of boxes; predictions go by `prediction:MODEL`
+_SHARED = "shared"  # kind of cached rows that all models use
+_ROW = "row"
+
+
+@dataclass(frozen=True)
+class PixelOptions:
+    """Where images are read, how, and what is known of them already."""
+
+    root: ImageRoot
+    decode: DecodeOptions
+    cache: PixelCache | None
+
+
+@dataclass(frozen=True)
+class PixelValues:
+    """What the images of a partition told.
+
+    statistics: by source (n, N_STATISTICS) float32. own: users' functions, by source and metric, (n,)
+    float64. bad: images that gave nothing, as rows of the quarantine. cached: files written, by kind.
+    """
+
+    statistics: Mapping[str, Array]
+    own: Mapping[str, Mapping[str, Array]]
+    bad: pa.Table
+    cached: Mapping[str, CachedFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """The boxes of one source: those of frame f are frame_start[f]:frame_start[f + 1]."""
+
+    frame_start: Array
+    boxes: Array
+    statistics: Array
+    is_known: Array
+
+    @classmethod
+    def of(cls, frame_start: Array, boxes: Array) -> _Boxes:
+        n = len(boxes)
+        return cls(frame_start, boxes, np.full((n, N_STATISTICS), np.nan, np.float32), np.zeros(n, np.bool_))
+
+    @property
+    def frame(self) -> Array:
+        return np.repeat(np.arange(len(self.frame_start) - 1), np.diff(self.frame_start))
+
+    def rows_of(self, frame: int) -> slice:
+        return slice(int(self.frame_start[frame]), int(self.frame_start[frame + 1]))
+
+
+def measure_pixels(
+    options: PixelOptions,
+    frame_rows: pa.Table,
+    first: int,
+    frames: Frames,
+    objects: Mapping[str, Objects],
+    own: Sequence[OwnMetric],
+    errors: OwnErrors,
+) -> PixelValues:
+    """Pixel statistics of the frames and of all objects in them, and users' functions over images.
+
+    frame_rows: the frame table, in frame order; first: number of its first frame in the run. objects: labels
+    and predictions by source. What the cache knows is not computed again.
+    """
+    images = _Images.of(options, frame_rows, frames)
+    sources = {
+        FRAME: _Boxes.of(
+            np.arange(len(frames) + 1), np.tile(np.array(WHOLE_FRAME, np.int32), (len(frames), 1))
+        )
+    }
+    for source, rows in objects.items():
+        boxes = pixel_boxes(rows.x, rows.y, rows.width, rows.height)
+        sources[source] = _Boxes.of(rows.frame_start, boxes)
+    if options.cache is not None:
+        _look_up(options.cache.within([uri for uri in images.uris if uri]), images, sources)
+    is_wanted = np.full(len(frames), bool(own))
+    for each in sources.values():
+        is_wanted[each.frame[~each.is_known]] = True
+    incomplete = {_kind_of(source) for source, each in sources.items() if not each.is_known.all()}
+    wanted = [frame for frame in np.flatnonzero(is_wanted).tolist() if images.can_be_read(frame)]
+    values: dict[str, dict[str, Array]] = {
+        source: {m.name: np.full(len(each.boxes), np.nan) for m in own if _level_of(source) in m.levels}
+        for source, each in sources.items()
+    }
+    uris, sizes = [images.uris[frame] for frame in wanted], [images.sizes[frame] for frame in wanted]
+    for place, image in decoded_images(options.root, [uri or "" for uri in uris], sizes, options.decode):
+        frame = wanted[place]
+        if isinstance(image, ImageError):
+            images.errors[frame] = image
+            continue
+        _measure(image, frame, sources)
+        for metric in own:
+            _call(metric, image, frame, sources, values, errors)
+    written = {}
+    if options.cache is not None:
+        written = _keep(options.cache, images, sources, incomplete)
+    return PixelValues(
+        {source: each.statistics for source, each in sources.items()}, values, images.bad_rows(first), written
+    )
+
+
+def _level_of(source: str) -> str:
+    return source.partition(":")[0]
+
+
+def _measure(image: Array, frame: int, sources: Mapping[str, _Boxes]) -> None:
+    height, width = image.shape[:2]
+    parts = [np.array([[0, 0, width, height]], np.int32)]
+    places: list[tuple[_Boxes, slice]] = [(sources[FRAME], slice(frame, frame + 1))]
+    for source, each in sources.items():
+        if source != FRAME:
+            rows = each.rows_of(frame)
+            parts.append(each.boxes[rows])
+            places.append((each, rows))
+    found = region_statistics(PixelPlanes.of(image), np.concatenate(parts))
+    start = 0
+    for each, rows in places:
+        n = rows.stop - rows.start
+        each.statistics[rows] = found[start : start + n]
+        each.is_known[rows] = True
+        start += n
+
+
+def _call(
+    metric: OwnMetric,
+    image: Array,
+    frame: int,
+    sources: Mapping[str, _Boxes],
+    values: Mapping[str, Mapping[str, Array]],
+    errors: OwnErrors,
+) -> None:
+    height, width = image.shape[:2]
+    for source, each in sources.items():
+        if metric.name not in values[source]:
+            continue
+        if source == FRAME:
+            values[source][metric.name][frame] = image_value(metric, image, frame, errors)
+            continue
+        for row in range(*each.rows_of(frame).indices(len(each.boxes))):
+            left, top, right, bottom = np.clip(each.boxes[row], 0, [width, height, width, height]).tolist()
+            if right > left and bottom > top:
+                part = image[top:bottom, left:right]
+                values[source][metric.name][row] = image_value(metric, part, frame, errors)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images of a partition's frames: address, tag of their content, and what is wrong with them."""
+
+    uris: list[str | None]
+    tags: list[str | None]
+    sizes: list[tuple[float, float]]
+    errors: dict[int, ImageError]
+
+    @classmethod
+    def of(cls, options: PixelOptions, frame_rows: pa.Table, frames: Frames) -> _Images:
+        uris = frame_rows["image_uri"].to_pylist()
+        hashes: list[str | None] = [None] * len(uris)
+        if "content_hash" in frame_rows.column_names:
+            hashes = [
+                None if found is None else f"hash-{found}" for found in frame_rows["content_hash"].to_pylist()
+            ]
+        files = list(
+            dict.fromkeys(file_of(uri) for uri, known in zip(uris, hashes, strict=True) if uri and not known)
+        )
+        tag_of = dict(zip(files, options.root.tags(files), strict=True))
+        sizes = list(zip(frames.width_px.tolist(), frames.height_px.tolist(), strict=True))
+        how = f"{options.decode.exif_orientation}-{options.decode.max_pixels}"
+        tags: list[str | None] = []
+        errors = {}
+        for frame, (uri, known, size) in enumerate(zip(uris, hashes, sizes, strict=True)):
+            tag = known or (tag_of[file_of(uri)] if uri else None)
+            if isinstance(tag, ImageError):
+                errors[frame] = tag
+                tag = None
+            tags.append(None if tag is None else f"{tag}|{size[0]:g}x{size[1]:g}|{how}")
+        return cls(uris, tags, sizes, errors)
+
+    def can_be_read(self, frame: int) -> bool:
+        return self.tags[frame] is not None and frame not in self.errors
+
+    def bad_rows(self, first: int) -> pa.Table:
+        bad = BadRows("image")
+        for frame, error in sorted(self.errors.items()):
+            bad.add(first + frame, error.reason, "image_uri", f"{self.uris[frame]}: {error.found}")
+        return bad.table()
+
+
+def _keys(images: _Images, each: _Boxes) -> pa.Table:
+    """What names each box in the cache, with its row; boxes of images without a tag are left out."""
+    has_tag = np.array([tag is not None for tag in images.tags], np.bool_)
+    frame = each.frame
+    rows = np.flatnonzero(has_tag[frame])
+    of_frame = pa.array(frame[rows])
+    return pa.table(
+        {
+            "image_uri": pa.array(images.uris, pa.string()).take(of_frame),
+            "tag": pa.array(images.tags, pa.string()).take(of_frame),
+            **box_columns(each.boxes[rows]),
+            _ROW: pa.array(rows),
+        }
+    )
+
+
+def _look_up(cache: PixelCache, images: _Images, sources: Mapping[str, _Boxes]) -> None:
+    known = cache.read(pa.array([uri for uri in images.uris if uri], pa.string())) if cache.files else None
+    if known is None or not known.num_rows:
+        return
+    known = known.group_by(list(KEYS), use_threads=False).aggregate(
+        [(name, "first") for name in (*STATISTICS, "reason", "found")]
+    )
+    for source, each in sources.items():
+        found = _keys(images, each).join(known, keys=list(KEYS), join_type="inner", use_threads=False)
+        rows = combined(found[_ROW]).to_numpy()
+        for place, name in enumerate(STATISTICS):
+            column = combined(found[f"{name}_first"]).to_numpy(zero_copy_only=False)
+            each.statistics[rows, place] = column
+        each.is_known[rows] = True
+        if source == FRAME:
+            said = zip(found["reason_first"].to_pylist(), found["found_first"].to_pylist(), strict=True)
+            for frame, (reason, value) in zip(rows.tolist(), said, strict=True):
+                if reason is not None:
+                    images.errors[frame] = ImageError(reason, value)
+    bad = np.zeros(len(images.uris), np.bool_)
+    bad[list(images.errors)] = True
+    for each in sources.values():
+        each.is_known[bad[each.frame]] = True
+
+
+def _keep(
+    cache: PixelCache, images: _Images, sources: Mapping[str, _Boxes], kinds: Set[str]
+) -> dict[str, CachedFile]:
+    """Write what is known of the images, found or computed, of the kinds that have something new."""
+    tables: dict[str, list[pa.Table]] = {}
+    for source, each in sources.items():
+        if _kind_of(source) not in kinds:
+            continue
+        keys = _keys(images, each)
+        rows = keys[_ROW].to_numpy()
+        columns = {name: pa.array(each.statistics[rows, place]) for place, name in enumerate(STATISTICS)}
+        errors = [
+            images.errors.get(frame) if source == FRAME else None for frame in each.frame[rows].tolist()
+        ]
+        columns["reason"] = pa.array([None if e is None else e.reason for e in errors], pa.string())
+        columns["found"] = pa.array([None if e is None else e.found for e in errors], pa.string())
+        kept = keys.drop_columns([_ROW])
+        for name, column in columns.items():
+            kept = kept.append_column(name, column)
+        tables.setdefault(_kind_of(source), []).append(kept)
+    written = {}
+    for kind, some in tables.items():
+        table = pa.concat_tables(some)
+        if table.num_rows:
+            written[kind] = cache.write(kind, table)
+    return written
+
+
+def _kind_of(source: str) -> str:
+    """Frames and labels are every model's; each model's predictions are kept apart."""
+    return f"prediction-{xxhash.xxh3_64_hexdigest(source.encode())}" if ":" in source else _SHARED

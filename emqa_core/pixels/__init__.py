@@ -1,0 +1,1 @@
+"""Pixels: images fetched, decoded and measured."""

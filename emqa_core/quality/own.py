@@ -1,0 +1,153 @@
+"""A user's own metrics: functions over columns or over images, named in the configuration or installed.
+
+from emqa_core import column_metric
+
+@column_metric(levels=("prediction",), needs=("score", "frame.exposure_s"), low=0)
+def certainty_per_second(columns):
+    \"\"\"Score per second of exposure.\"\"\"
+    return columns["score"] / columns["frame.exposure_s"]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from emqa_core.errors import ConfigError
+from emqa_core.objects import Array
+from emqa_core.quality.metric import LEVELS, Level
+
+ENTRY_POINTS = "emqa.metrics"
+Looks = Literal["columns", "image"]
+
+
+@dataclass(frozen=True)
+class OwnMetric:
+    """A user's metric. Calling it calls the function.
+
+    looks_at: `columns`: the function takes a mapping of names to (n,) arrays and returns (n,) numbers;
+    `image`: it takes (height, width, 3) uint8 RGB, of a frame or of an object's box, and returns a number.
+    needs: the columns that it is given; `frame.` names one of the frame, repeated for each object of it.
+    """
+
+    name: str
+    looks_at: Looks
+    levels: tuple[Level, ...]
+    needs: tuple[str, ...]
+    unit: str
+    low: float | None
+    high: float | None
+    meaning: str
+    function: Callable[[Any], Any]
+
+    def __call__(self, given: Mapping[str, Array] | Array) -> Any:
+        return self.function(given)
+
+
+def column_metric(
+    *,
+    levels: Sequence[Level],
+    needs: Sequence[str],
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    name: str | None = None,
+) -> Callable[[Callable[[Mapping[str, Array]], Any]], OwnMetric]:
+    """Declare a function over columns a metric of frames, or of labels and predictions.
+
+    The function gets the columns of `needs` for some rows and returns a number for each, NaN where it does
+    not apply; which rows come together must not matter. Numbers outside low..high are null. The name is the
+    function's, with `frame_` before it at level frame. Raises ConfigError for a level that is none.
+    """
+    return lambda function: _declared(function, "columns", levels, needs, unit, low, high, name)
+
+
+def image_metric(
+    *,
+    levels: Sequence[Level],
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    name: str | None = None,
+) -> Callable[[Callable[[Array], float]], OwnMetric]:
+    """Declare a function over one decoded image a metric: of frames, or of the pixels in an object's box.
+
+    The function gets (height, width, 3) uint8 RGB and returns a number. Otherwise as `column_metric`.
+    """
+    return lambda function: _declared(function, "image", levels, (), unit, low, high, name)
+
+
+def _declared(
+    function: Callable[..., Any],
+    looks_at: Looks,
+    levels: Sequence[Level],
+    needs: Sequence[str],
+    unit: str,
+    low: float | None,
+    high: float | None,
+    name: str | None,
+) -> OwnMetric:
+    name = name or function.__name__
+    chosen = cast("tuple[Level, ...]", (levels,) if isinstance(levels, str) else tuple(levels))
+    if not chosen or not set(chosen) <= set(LEVELS) or ("frame" in chosen and len(chosen) > 1):
+        raise ConfigError(
+            f"metric {name!r}: levels={levels!r}",
+            expected="('frame',), or 'label' and 'prediction' or one of them",
+        )
+    if chosen == ("frame",) and not name.startswith("frame_"):
+        name = f"frame_{name}"
+    meaning = (inspect.getdoc(function) or f"The function {function.__name__}.").partition("\n")[0]
+    return OwnMetric(name, looks_at, chosen, tuple(needs), unit, low, high, meaning, function)
+
+
+@cache
+def load_own(path: str) -> OwnMetric:
+    """The metric at `module:function`. Raises ConfigError where there is none.
+
+    The working directory is looked through too, as Python does for a program there.
+    """
+    module_name, _, function = path.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        found = importlib.import_module(module_name)
+        for step in function.split("."):
+            found = getattr(found, step)
+    except Exception as error:  # noqa: BLE001 - the module is the user's, and may raise anything
+        raise ConfigError(
+            f"metric {path!r} cannot be loaded",
+            expected="an importable module and the name of a function in it, as module:function",
+            found=f"{type(error).__name__}: {error}",
+        ) from None
+    if not isinstance(found, OwnMetric):
+        raise ConfigError(
+            f"metric {path!r} is not declared as a metric",
+            found=type(found).__name__,
+            next_step="decorate the function with emqa_core.column_metric or emqa_core.image_metric",
+        )
+    return found
+
+
+def installed_paths() -> dict[str, str]:
+    """`module:function` of the metrics that installed packages bring, by metric name."""
+    paths = sorted({point.value for point in metadata.entry_points(group=ENTRY_POINTS)})
+    return {load_own(path).name: path for path in paths}
+
+
+def source_digest(path: str) -> str:
+    """A digest of the module that a metric stands in: another text, another run."""
+    module = sys.modules[load_own(path).function.__module__]
+    try:
+        text = inspect.getsource(module)
+    except OSError:
+        text = path
+    return hashlib.sha256(text.encode()).hexdigest()
