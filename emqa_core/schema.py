@@ -357,7 +357,7 @@ QUARANTINE = TableSchema(
             LABEL,
             "`frame`, `label`, `prediction`; `image` or `metric`: values are null, no row is out.",
         ),
-        _c("row", INT, "Row of the source, from 0; of images and metrics the number of the frame."),
+        _c("row", INT, "Row of the source, from 0; of images and metrics the frame's place in frame order."),
         _c("frame_id", STRING, "Frame the row names, as found.", "", True),
         _c("object_id", STRING, "Label or prediction id, as found.", "", True),
         _c("reason", LABEL, "Why the row was left out."),

@@ -172,6 +172,7 @@ def _call(
 class _Images:
     """The images of a partition's frames: address, tag of their content, and what is wrong with them."""
 
+    frame_ids: list[int | str]
     uris: list[str | None]
     tags: list[str | None]
     sizes: list[tuple[float, float]]
@@ -199,7 +200,7 @@ class _Images:
                 errors[frame] = tag
                 tag = None
             tags.append(None if tag is None else f"{tag}|{size[0]:g}x{size[1]:g}|{how}")
-        return cls(uris, tags, sizes, errors)
+        return cls(frame_rows["frame_id"].to_pylist(), uris, tags, sizes, errors)
 
     def can_be_read(self, frame: int) -> bool:
         return self.tags[frame] is not None and frame not in self.errors
@@ -207,7 +208,8 @@ class _Images:
     def bad_rows(self, first: int) -> pa.Table:
         bad = BadRows("image")
         for frame, error in sorted(self.errors.items()):
-            bad.add(first + frame, error.reason, "image_uri", f"{self.uris[frame]}: {error.found}")
+            value = f"{self.uris[frame]}: {error.found}"
+            bad.add(first + frame, error.reason, "image_uri", value, self.frame_ids[frame])
         return bad.table()
 
 

@@ -53,13 +53,13 @@ class ImageRoot:
         """Where an image lies below the root. Raises ImageError where that is not below it."""
         if "://" in uri:
             if not uri.startswith(f"{self.url}/"):
-                raise ImageError(NOT_ALLOWED, uri[:200])
+                raise ImageError(NOT_ALLOWED, f"not below {self.url}")
             uri = uri[len(self.url) + 1 :]
         elif self.is_local and self.location is not None and uri.startswith(f"{self.location.path}/"):
             uri = uri[len(self.location.path) + 1 :]
         normal = posixpath.normpath(uri)
         if normal.startswith(("/", "../")) or normal in (".", "..") or "\0" in uri:
-            raise ImageError(NOT_ALLOWED, uri[:200])
+            raise ImageError(NOT_ALLOWED, f"not below {self.url}")
         return normal
 
     def tag_of(self, uri: str) -> str:
@@ -140,6 +140,6 @@ def _explained(uri: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise ImageError(MISSING, uri[:200]) from None
+        raise ImageError(MISSING, "no such file") from None
     except (PermissionError, IsADirectoryError, NotADirectoryError, ValueError) as error:
         raise ImageError(UNREADABLE, f"{type(error).__name__}: {error}"[:200]) from None
