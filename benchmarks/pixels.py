@@ -2,8 +2,8 @@
 
     python -m benchmarks.pixels [--images FOLDER] [--rounds 3]
 
-The images are those of a folder, scaled to 640 x 480 and stored as JPEG of two qualities; objects are random boxes
-with the sizes of COCO's, seven a frame, or the fifty of a detector's predictions.
+The images are those of a folder, scaled to 640 x 480 and stored as JPEG of two qualities; objects are random
+boxes with the sizes of COCO's, seven a frame, or the fifty of a detector's predictions.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def markdown(result: dict) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| quality {row['quality']}, {row['mean_bytes'] / 1024:,.0f} KiB | {row['objects']} | {row['decode_ms']:.2f} |"
-        f" {row['planes_ms']:.2f} | {row['statistics_ms']:.2f} | {row['images_per_s']:,.0f} |"
+        f"| quality {row['quality']}, {row['mean_bytes'] / 1024:,.0f} KiB | {row['objects']} |"
+        f" {row['decode_ms']:.2f} | {row['planes_ms']:.2f} | {row['statistics_ms']:.2f} | {row['images_per_s']:,.0f} |"
         f" {row['over_frames_alone']:+.0%} | {AIMS.get(row['objects'], '')} |"
         for row in result["rows"]
     ]

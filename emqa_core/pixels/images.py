@@ -68,7 +68,7 @@ class ImageRoot:
         Raises ImageError for a file that is not there, StorageError for trouble with the store.
         """
         path = self.path_of(uri)
-        with _explained(uri):
+        with _explained():
             if self.location is not None:
                 return self.location.child(path).version()
             return http_files.version(f"{self.url}/{path}")
@@ -76,7 +76,7 @@ class ImageRoot:
     def read(self, uri: str) -> bytes:
         """The file's bytes. Raises as `tag_of`."""
         path = self.path_of(uri)
-        with _explained(uri):
+        with _explained():
             if self.location is None:
                 return http_files.read_bytes(f"{self.url}/{path}")
             if self.is_local:
@@ -87,7 +87,7 @@ class ImageRoot:
     def open(self, uri: str) -> Iterator[BinaryIO]:
         """The file for reading by ranges. Raises as `tag_of`."""
         path = self.path_of(uri)
-        with _explained(uri):
+        with _explained():
             if self.location is None:
                 file = http_files.open_file(f"{self.url}/{path}")
             else:
@@ -135,7 +135,7 @@ def _unread(waiting: Sequence[Future[bytes | ImageError]]) -> int:
 
 
 @contextmanager
-def _explained(uri: str) -> Iterator[None]:
+def _explained() -> Iterator[None]:
     """A file that is not there, or that this user may not read, as an error of the image."""
     try:
         yield
