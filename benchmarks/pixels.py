@@ -113,8 +113,8 @@ def markdown(result: dict) -> str:
     ]
     lines += [
         f"| quality {row['quality']}, {row['mean_bytes'] / 1024:,.0f} KiB | {row['objects']} |"
-        f" {row['decode_ms']:.2f} | {row['planes_ms']:.2f} | {row['statistics_ms']:.2f} | {row['images_per_s']:,.0f} |"
-        f" {row['over_frames_alone']:+.0%} | {AIMS.get(row['objects'], '')} |"
+        f" {row['decode_ms']:.2f} | {row['planes_ms']:.2f} | {row['statistics_ms']:.2f} |"
+        f" {row['images_per_s']:,.0f} | {row['over_frames_alone']:+.0%} | {AIMS.get(row['objects'], '')} |"
         for row in result["rows"]
     ]
     return "\n".join(lines)

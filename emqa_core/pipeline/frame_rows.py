@@ -21,9 +21,12 @@ from emqa_core.ingest.quarantine import combine_quarantine
 from emqa_core.ingest.validate import validate_frames
 from emqa_core.objects import Array
 from emqa_core.pipeline.inputs import HeldSlice, RowSlice, Stretch
-from emqa_core.pipeline.rows import float_array
+from emqa_core.pipeline.rows import float_array, runs_of_equal
 
 _CHECKED = ("frame_id", "frame_order", "width_px", "height_px")  # what may make a frame a bad one
+
+
+_NONE = np.empty(0, np.int64)
 
 
 class FrameRows(Protocol):
@@ -42,6 +45,9 @@ class FrameRows(Protocol):
     @property
     def largest_px(self) -> float:
         """Pixels of the largest frame, infinite where a frame's size is not known."""
+
+    def sequence_ends(self) -> Array:
+        """Positions at which a sequence ends, (k,) int64 ascending; none where frames have no sequence_id."""
 
     def find(self, ids: pa.ChunkedArray) -> tuple[pa.Array, Array]:
         """The ids of at least those frames that are among `ids`, which have their type, and where they stand.
@@ -94,6 +100,11 @@ class HeldFrames:
     @property
     def largest_px(self) -> float:
         return _largest_px(self.table)
+
+    def sequence_ends(self) -> Array:
+        return (
+            _ends(combined(self.table["sequence_id"])) if "sequence_id" in self.table.column_names else _NONE
+        )
 
     def find(self, _ids: pa.ChunkedArray) -> tuple[pa.Array, Array]:
         return self.ids, np.arange(self.n_frames)
@@ -186,6 +197,13 @@ class StoredFrames:
     def ascend(self) -> bool:
         return True
 
+    def sequence_ends(self) -> Array:
+        if "sequence_id" not in self.source.schema.names:
+            return _NONE
+        names = ("frame_id", "sequence_id")
+        columns = [self._read([group], (*_CHECKED, *names)) for group in range(len(self.source.row_groups))]
+        return _ends(combined(pa.chunked_array([combined(each["sequence_id"]) for each in columns])))
+
     def find(self, ids: pa.ChunkedArray) -> tuple[pa.Array, Array]:
         named = pc.unique(ids).drop_null()
         named = named.take(pc.array_sort_indices(named))
@@ -270,6 +288,12 @@ class StoredFrameSlice:
     def read(self) -> pa.Table:
         good = _good(self.source, self.has_bad, None)
         return _with_order(good.slice(self.skipped, self.n_frames), self.first)
+
+
+def _ends(sequence: pa.Array) -> Array:
+    """Where the next frame is of another sequence, and the end of all."""
+    starts, _ = runs_of_equal(sequence.fill_null(""))
+    return np.append(starts[1:], len(sequence))
 
 
 def _has_no_size(frames: pa.Table) -> bool:

@@ -31,7 +31,8 @@ SCRATCH_BYTES_PER_ROW = 60  # outcomes and score runs kept in memory between sta
 SCRATCH_BYTES_PER_METRIC_VALUE = 4
 _SCRATCH_SHARE = 0.25  # of the memory promised, up to which a run in this process holds its scratch
 _MOST_IN_ONE_STRETCH = 1 << 31  # what stays in memory is reduced at once, and counted in four bytes
-_SNAP = 0.25  # a cut may move by this share of a partition to a row group's end
+SNAP_TO_ROW_GROUP = 0.25  # a cut may move by this share of a partition to a row group's end
+SNAP_TO_SEQUENCE = 0.5  # and by this one to a sequence's: those shorter than a partition stay together
 _OVER = 1.1  # partitions may be larger by so much, rather than one more of them
 
 
@@ -64,11 +65,13 @@ class RowDensity:
         return cls(position, np.append(0.0, np.cumsum(most)))
 
 
-def cut_frames(density: RowDensity, n_frames: int, cluster: ClusterConfig, ends: Array) -> Array:
+def cut_frames(
+    density: RowDensity, n_frames: int, cluster: ClusterConfig, ends: Array, snap: float = SNAP_TO_ROW_GROUP
+) -> Array:
     """Bounds of the partitions: (n + 1,) int64 positions of frames, first 0, last F.
 
-    density: of the predictions, maybe estimated. ends (g,) ascending: positions at which a row group ends; a
-    cut near one is moved there, so that few row groups are read twice.
+    density: of the predictions, maybe estimated. ends (g,) ascending: positions at which a row group or a
+    sequence ends; a cut within `snap` of a partition is moved there, so that few are read twice.
     """
     if n_frames == 0:
         return np.array([0, 0])
@@ -81,7 +84,7 @@ def cut_frames(density: RowDensity, n_frames: int, cluster: ClusterConfig, ends:
     cuts = np.ceil(np.interp(targets, weight, density.position) - 1e-6).astype(np.int64)
     if cluster.partitions is None and len(ends) and len(cuts):
         nearest = _nearest(ends, cuts)
-        close = np.abs(nearest - cuts) <= _SNAP * n_frames / n_partitions
+        close = np.abs(nearest - cuts) <= snap * n_frames / n_partitions
         cuts = np.where(close, nearest, cuts)
     bounds = np.concatenate([[0], cuts, [n_frames]]).astype(np.int64)
     if cluster.partitions is not None:

@@ -22,6 +22,7 @@ from emqa_core.pipeline.inputs import ParquetRows, Stretch
 from emqa_core.pipeline.metric_results import MOST_METRICS
 from emqa_core.pipeline.open_inputs import Inputs, InputTables, open_inputs
 from emqa_core.pipeline.partitioning import (
+    SNAP_TO_SEQUENCE,
     RowDensity,
     check_memory,
     count_bytes,
@@ -156,11 +157,14 @@ def check_images(config: EvaluationConfig, inputs: Inputs, location: Location) -
         )
 
 
-def cut(config: EvaluationConfig, inputs: Inputs) -> Array:
-    """Bounds of the partitions, (P + 1,) int64."""
+def cut(config: EvaluationConfig, inputs: Inputs, *, looks_at_pixels: bool = False) -> Array:
+    """Bounds of the partitions, (P + 1,) int64. Frames of a video are decoded in order: it is cut rarely."""
     sources, n_frames = list(inputs.predictions.values()), inputs.frames.n_frames
     predictions = RowDensity.highest([source.density() for source in sources], n_frames)
     ends = [source.row_group_ends() for source in sources if isinstance(source, ParquetRows)]
+    sequence_ends = inputs.frames.sequence_ends() if looks_at_pixels else np.empty(0, np.int64)
+    if len(sequence_ends):
+        return cut_frames(predictions, n_frames, config.cluster, sequence_ends, SNAP_TO_SEQUENCE)
     ends_of_all = np.unique(np.concatenate(ends)) if ends else np.empty(0, np.int64)
     return cut_frames(predictions, n_frames, config.cluster, ends_of_all)
 
@@ -234,8 +238,8 @@ def plan_run(
     }
     runs = {model: run_identity(config, model, digest, run_date) for model, digest in digests.items()}
     n_metrics = max(map(len, metrics.values()), default=0)
-    bounds = cut(config, inputs)
     looks_at_pixels = any(chosen.need("pixels", level) for chosen in metrics.values() for level in LEVELS)
+    bounds = cut(config, inputs, looks_at_pixels=looks_at_pixels)
     projected = project_memory(
         config, inputs, bounds, n_metrics, len(classes), looks_at_pixels=looks_at_pixels
     )

@@ -6,9 +6,15 @@ from typing import Any, BinaryIO, cast
 
 
 def version(url: str) -> str:
-    """What changes when the file does: its etag and size, as far as the server tells. FileNotFoundError."""
+    """What changes when the file does, as far as the server tells: etag or time of change, size.
+
+    FileNotFoundError.
+    """
     entry = _files().info(url)
-    return f"{entry.get('ETag')}-{entry.get('size')}".replace('"', "")
+    tag = next(
+        (entry[name] for name in ("ETag", "Content-MD5", "Digest", "Last-Modified") if name in entry), ""
+    )
+    return f"{tag}-{entry.get('size')}".replace('"', "")
 
 
 def read_bytes(url: str) -> bytes:

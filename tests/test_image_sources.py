@@ -1,0 +1,244 @@
+"""Where images come from: a store, a web site, videos; what is read twice, and what never."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from emqa_core import evaluate
+from emqa_core.errors import ConfigError, InputError, StorageError
+from emqa_core.storage.location import Location
+from tests.faults.fault_proxy import Fault, fault_proxy
+from tests.oracles.pixel_statistics import frame_statistics, planes_of
+from tests.seaweed import S3Store
+
+N_FRAMES = 12
+FRAMES = pd.DataFrame(
+    {
+        "frame_id": range(N_FRAMES),
+        "width_px": 32.0,
+        "height_px": 24.0,
+        "image_uri": [f"{i:02d}.png" for i in range(N_FRAMES)],
+    }
+)
+LABELS = pd.DataFrame(
+    {"frame_id": range(N_FRAMES), "class_id": 1, "x_px": 3.0, "y_px": 2.0, "width_px": 9.5, "height_px": 8.0}
+)
+PREDICTIONS = LABELS.assign(score=0.5, x_px=4.0)
+
+
+def pictures(seed: int = 0) -> list[np.ndarray]:
+    return list(np.random.default_rng(seed).integers(0, 256, (N_FRAMES, 24, 32, 3), np.uint8))
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def run(root: str, frames: pd.DataFrame = FRAMES, **options):
+    images = {"root": root, **options.pop("images", {})}
+    return evaluate(
+        labels=LABELS, predictions=PREDICTIONS, frames=frames, images=images, metrics=["pixels"],
+        intervals=False, **{"cluster": {"address": "none", "partitions": 2}, **options},
+    )  # fmt: skip
+
+
+def values(result) -> dict[str, list]:
+    return {
+        f"{name}.{column}": result.table(name)[column].to_pylist()
+        for name in ("frame", "label", "prediction")
+        for column in result.table(name).column_names
+        if column.startswith(("frame_bright", "frame_sharp", "object_bright", "object_sharp"))
+    }
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, list]:
+    """What the pictures give, from a folder without a cache."""
+    found = [frame_statistics(planes_of(pixels)) for pixels in pictures()]
+    return {
+        f"frame.{name}": [each[name] for each in found] for name in ("frame_brightness", "frame_sharpness")
+    }
+
+
+def assert_expected(result, expected: dict[str, list]) -> None:
+    assert result.table("quarantine").num_rows == 0
+    for name, column in expected.items():
+        assert values(result)[name] == pytest.approx(column, rel=1e-5)
+
+
+@pytest.mark.s3
+def test_a_store_is_asked_for_an_image_once(s3: S3Store, expected: dict[str, list], monkeypatch) -> None:
+    root, output = f"{s3.folder()}/images", s3.folder()
+    for place, pixels in enumerate(pictures()):
+        Location.of(f"{root}/{place:02d}.png").write_bytes(png(pixels))
+    first = run(root, output=output, run_date="2026-01-01")
+    assert_expected(first, expected)
+    with fault_proxy(s3.endpoint) as proxy, monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        proxy.inject(Fault("500", method="GET", path=r"\.png"))
+        # The next night, cut in other partitions: nothing is fetched, and the same comes out.
+        again = run(root, output=output, run_date="2026-01-02", cluster={"address": "none", "partitions": 3})
+        assert proxy.injected == []
+        assert values(again) == values(first)
+    # An image that changed is measured anew, the others are not.
+    Location.of(f"{root}/05.png").write_bytes(png(np.full((24, 32, 3), 255, np.uint8)))
+    third = values(run(root, output=output, run_date="2026-01-03"))
+    differing = [
+        place
+        for place in range(N_FRAMES)
+        if third["frame.frame_brightness"][place] != values(first)["frame.frame_brightness"][place]
+    ]
+    assert differing == [5] and third["label.object_brightness"][5] == 1
+
+
+@pytest.mark.s3
+def test_a_store_in_trouble_is_no_missing_image(s3: S3Store, monkeypatch) -> None:
+    root = f"{s3.folder()}/images"
+    for place, pixels in enumerate(pictures()):
+        Location.of(f"{root}/{place:02d}.png").write_bytes(png(pixels))
+    with fault_proxy(s3.endpoint) as proxy, monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        with (
+            proxy.failing(Fault("503", method="GET", path=r"07\.png")),
+            pytest.raises(StorageError, match="errors"),
+        ):
+            run(root, storage={"timeout_s": 3})
+        with proxy.failing(Fault("503", method="GET", path=r"\.png", first_of_each=1)):
+            assert run(root).table("quarantine").num_rows == 0  # a passing fault is outlived
+
+
+@contextmanager
+def web_site(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """A site with the folder's files: its URL, and the requests that it got."""
+    requests: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            requests.append(f"{self.command} {self.path}")
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", requests
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_web_site_is_read_where_that_is_allowed(tmp_path: Path, expected: dict[str, list]) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret.png").write_bytes(png(pictures()[0]))
+    for place, pixels in enumerate(pictures()):
+        (tmp_path / "in" / f"{place:02d}.png").write_bytes(png(pixels))
+    with web_site(tmp_path) as (url, requests):
+        with pytest.raises(ConfigError, match="images.root is http://.*allow_http"):
+            run(f"{url}/in")
+        assert requests == []
+        assert_expected(run(f"{url}/in", images={"allow_http": True}), expected)
+        outside = FRAMES.assign(
+            image_uri=[f"{url}/in/00.png", f"{url}/secret.png", "../secret.png", *["00.png"] * 9]
+        )
+        bad = run(f"{url}/in", outside, images={"allow_http": True}).table("quarantine")
+        assert bad["reason"].to_pylist() == ["image_not_allowed"] * 2
+        assert bad["frame_id"].to_pylist() == ["1", "2"]
+        # A page elsewhere is not read because a frame names it.
+        elsewhere = FRAMES.assign(image_uri=[f"{url}/secret.png"] * N_FRAMES)
+        requests.clear()
+        assert (
+            run(str(tmp_path), elsewhere).table("quarantine")["reason"].to_pylist()
+            == ["image_not_allowed"] * N_FRAMES
+        )
+        assert requests == []
+
+
+def write_video(path: Path, images: list[np.ndarray]) -> None:
+    """A video without loss, an image a frame."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "bgr0"
+        for pixels in images:
+            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+def test_frames_of_videos(tmp_path: Path, expected: dict[str, list]) -> None:
+    write_video(tmp_path / "one.mkv", pictures()[:7])
+    write_video(tmp_path / "two.mkv", pictures()[7:])
+    uris = [*(f"one.mkv#{i}" for i in range(7)), *(f"two.mkv#{i}" for i in range(5))]
+    frames = FRAMES.assign(image_uri=uris)
+    for partitions in (1, 5):
+        options = {"cluster": {"address": "none", "partitions": partitions}, "output": str(tmp_path / "out")}
+        assert_expected(run(str(tmp_path), frames, run_date=f"2026-01-0{partitions}", **options), expected)
+    backwards = run(str(tmp_path), frames.assign(image_uri=uris[::-1]))
+    assert values(backwards)["frame.frame_brightness"] == pytest.approx(
+        expected["frame.frame_brightness"][::-1], rel=1e-5
+    )
+
+
+def test_videos_that_end_early_or_are_none(tmp_path: Path) -> None:
+    write_video(tmp_path / "short.mkv", pictures()[:3])
+    (tmp_path / "broken.mkv").write_bytes(b"no video" * 100)
+    uris = [*(f"short.mkv#{i}" for i in range(5)), "broken.mkv#0", "gone.mkv#2", *["short.mkv#1"] * 5]
+    frames = FRAMES.assign(image_uri=uris)
+    bad = run(str(tmp_path), frames).table("quarantine").to_pylist()
+    assert [(row["row"], row["reason"]) for row in bad] == [
+        (3, "image_missing"), (4, "image_missing"), (5, "image_unreadable"), (6, "image_missing"),
+    ]  # fmt: skip
+    assert bad[0]["value"] == "short.mkv#3: the video has 3 frames"
+
+
+def test_a_root_that_is_not_there_or_not_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there are no images at .*nowhere; correct --images"):
+        run(str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match="the frames do not say which image is theirs.*image_uri"):
+        run(str(tmp_path), FRAMES.drop(columns="image_uri"))
+
+
+def test_images_that_memory_does_not_allow_are_seen_in_the_plan(tmp_path: Path) -> None:
+    from emqa_core.errors import PlanError
+
+    huge = FRAMES.assign(width_px=6000.0, height_px=8000.0)
+    with pytest.raises(PlanError, match="needs about 1.4 GiB"):
+        run(str(tmp_path), huge, cluster={"address": "none", "memory_per_worker_mib": 1024})
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_partitions_begin_where_sequences_do(tmp_path: Path, stored: bool) -> None:
+    from emqa_core.config import config_from
+    from emqa_core.pipeline.open_inputs import InputTables
+    from emqa_core.pipeline.plan import plan_run
+
+    for place, pixels in enumerate(pictures()):
+        (tmp_path / f"{place:02d}.png").write_bytes(png(pixels))
+    frames = FRAMES.assign(sequence_id=["a"] * 5 + ["b"] * 5 + ["c"] * 2)
+    if stored:
+        frames.to_parquet(tmp_path / "frames.parquet")
+        given = InputTables(LABELS, {"m": PREDICTIONS}, None)
+        place = {"frames": str(tmp_path / "frames.parquet")}
+    else:
+        given, place = InputTables(LABELS, {"m": PREDICTIONS}, frames), {}
+    options = {
+        "output": str(tmp_path / "out"),
+        "cluster": {"address": "none", "partition_predictions": 4},
+        **place,
+    }
+    apart = plan_run(config_from({**options, "metrics": ["none"]}), tables=given)
+    together = plan_run(config_from({**options, "images": {"root": str(tmp_path)}}), tables=given)
+    assert apart.bounds.tolist() == [0, 4, 8, 12]
+    assert together.bounds.tolist() == [0, 5, 10, 12]
