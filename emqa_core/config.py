@@ -87,7 +87,7 @@ class ClusterConfig(_Section):
         None, "Exact number of partitions instead (as far as there are frames).", changes_results=False, ge=1
     )
     reduce_predictions: int = _option(
-        2_000_000,
+        1_000_000,
         "Predictions per task of the reduce, at most; classes and scores of any share are cut.",
         changes_results=False,
         ge=1,

@@ -26,6 +26,7 @@ _TIMES_READ = 2  # a wider row, or one of another partition in the same row grou
 # What a count adds to the tables of each metric for a row, until each of a class's cells has a place there.
 COUNT_BYTES_PER_ROW = 400
 COUNT_BYTES_PER_CLASS = 1_500_000
+STRETCH_BYTES_PER_PREDICTION = 270  # a stretch of the order, read from the scratch of every partition
 REDUCE_BYTES_PER_PREDICTION = 70  # a score run, sorted bucket by bucket, and the matched rows of all
 SCRATCH_BYTES_PER_ROW = 60  # outcomes and score runs kept in memory between stages
 SCRATCH_BYTES_PER_METRIC_VALUE = 4
@@ -139,9 +140,11 @@ def count_bytes(n_rows: float, largest_partition: float, n_metrics: int, n_class
     return BASE_BYTES + largest_partition * BYTES_PER_PREDICTION + tables
 
 
-def reduce_bytes(n_predictions: float) -> float:
-    """Peak memory of the task that puts all predictions in order."""
-    return BASE_BYTES + n_predictions * REDUCE_BYTES_PER_PREDICTION
+def reduce_bytes(n_predictions: float, cluster: ClusterConfig, *, is_held: bool) -> float:
+    """Peak memory of the task that puts predictions in order: all that this process holds, else a stretch."""
+    if is_held:
+        return BASE_BYTES + n_predictions * REDUCE_BYTES_PER_PREDICTION
+    return BASE_BYTES + min(n_predictions, cluster.reduce_predictions) * STRETCH_BYTES_PER_PREDICTION
 
 
 def scratch_bytes(n_rows: float, n_metrics: int) -> float:

@@ -193,16 +193,17 @@ def project_memory(
     n_predictions = max(source.n_rows for source in inputs.predictions.values())
     n_rows = inputs.labels.n_rows + n_predictions
     most_rows = max(float((each.n_rows + labels.n_rows).max()) for each in predictions)
+    n_scratch = inputs.labels.n_rows + sum(source.n_rows for source in inputs.predictions.values())
+    is_held = config.cluster.address == "none" and is_scratch_held(config.cluster, n_scratch, n_metrics)
     tasks = [
         float(needed.max()),
         count_bytes(n_rows, most_rows, min(n_metrics, MOST_METRICS), n_classes) if n_metrics else 0.0,
-        reduce_bytes(n_predictions),
+        reduce_bytes(n_predictions, config.cluster, is_held=is_held),
     ]
     held = 0.0
     if config.cluster.address == "none":
         held = inputs.labels.bytes_held + sum(source.bytes_held for source in inputs.predictions.values())
-        n_scratch = inputs.labels.n_rows + sum(source.n_rows for source in inputs.predictions.values())
-        if is_scratch_held(config.cluster, n_scratch, n_metrics):
+        if is_held:
             held += scratch_bytes(n_scratch, n_metrics)
     return int(max(tasks) + held)
 
