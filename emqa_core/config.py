@@ -135,6 +135,14 @@ class ImagesConfig(_Section):
         "Folder or URL under which the frames' image_uri lie; without one there are no pixel metrics.",
         changes_results=True,
     )
+
+    @field_validator("root")
+    @classmethod
+    def _root_is_named(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("a folder or URL; leave it out for no images")
+        return value
+
     exif_orientation: Literal["auto", "apply", "ignore"] = _option(
         "auto",
         "`apply`: turned as EXIF says; `ignore`: as stored; `auto`: turned, unless only the stored size is"
@@ -142,7 +150,7 @@ class ImagesConfig(_Section):
         changes_results=True,
     )
     max_pixels: int = _option(
-        50_000_000, "Images of more pixels are not decoded.", changes_results=True, ge=1, le=2**31 - 1
+        50_000_000, "Images of more pixels are not decoded.", changes_results=True, ge=1, le=170_000_000
     )
     allow_http: bool = _option(False, "Allow a root of http:// or https://.", changes_results=False)
     cache: bool = _option(
@@ -252,6 +260,13 @@ class EvaluationConfig(_Section):
         if len(set(suffixes)) < len(suffixes):
             raise ValueError("IoU thresholds must differ by at least 0.001")
         return ordered
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_are_named(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if not values:
+            raise ValueError("names of metrics or groups; `none` for no metrics")
+        return values
 
     @field_validator("max_dets")
     @classmethod

@@ -204,7 +204,9 @@ def test_videos_that_end_early_or_are_none(tmp_path: Path) -> None:
 
 
 def test_a_root_that_is_not_there_or_not_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there are no images at .*nowhere; correct --images"):
+    with pytest.raises(
+        InputError, match=r"there are no images at .*nowhere; expected a folder.*correct --images"
+    ):
         run(str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="the frames do not say which image is theirs.*image_uri"):
         run(str(tmp_path), FRAMES.drop(columns="image_uri"))
@@ -226,7 +228,8 @@ def test_partitions_begin_where_sequences_do(tmp_path: Path, stored: bool) -> No
 
     for place, pixels in enumerate(pictures()):
         (tmp_path / f"{place:02d}.png").write_bytes(png(pixels))
-    frames = FRAMES.assign(sequence_id=["a"] * 5 + ["b"] * 5 + ["c"] * 2)
+    uris = [f"{name}.mkv#{i}" for name, n in (("a", 5), ("b", 5), ("c", 2)) for i in range(n)]
+    frames = FRAMES.assign(sequence_id=["a"] * 5 + ["b"] * 5 + ["c"] * 2, image_uri=uris)
     if stored:
         frames.to_parquet(tmp_path / "frames.parquet")
         given = InputTables(LABELS, {"m": PREDICTIONS}, None)

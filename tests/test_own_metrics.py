@@ -16,7 +16,7 @@ from emqa_core import evaluate
 from emqa_core.config import config_from
 from emqa_core.demo import DemoPaths
 from emqa_core.errors import ConfigError, MetricError
-from emqa_core.quality.own import load_own
+from emqa_core.quality import own
 from tests.command import emqa
 from tests.data import ROOT
 
@@ -45,7 +45,7 @@ def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
             del sys.modules[name]
-    load_own.cache_clear()
+            own._TEXT_OF.pop(name, None)
 
 
 def run(**options):
@@ -96,6 +96,29 @@ def uneasy(columns):
 @column_metric(levels=("prediction",), needs=("score",))
 def fine(columns):
     return columns["score"]
+
+@column_metric(levels=("label",), needs="x_px")
+def nothing(columns):
+    print("a word")
+
+@column_metric(levels=("label",), needs=("x_px",))
+def leaves(columns):
+    raise SystemExit(4)
+
+@column_metric(levels=("label",), needs=("x_px",))
+def imaginary(columns):
+    return columns["x_px"] * 1j
+
+@column_metric(levels=("label",), needs=("x_px",))
+def words(columns):
+    return columns["x_px"].astype(str)
+
+@column_metric(levels=("label",), needs=("x_px",))
+def changes_and_fails(columns):
+    columns["x_px"] += 1
+    if len(columns["x_px"]) > 1:
+        raise ValueError
+    return columns["x_px"]
 
 @column_metric(levels=("prediction",), needs=("score",))
 def too_many(columns):
@@ -171,11 +194,6 @@ def test_another_text_of_the_function_is_another_run(write_module: Path, tmp_pat
             HEADER
             + f"\n@column_metric(levels=('label',), needs=('x_px',))\ndef mine(columns):\n    return {text}\n"
         )
-        load_own.cache_clear()
-        sys.modules.pop("mine", None)
-        import linecache
-
-        linecache.clearcache()
         ids.append(run(metrics=["mine:mine"], run_date="2026-01-01").run_id)
     assert ids[0] != ids[1]
 
@@ -199,7 +217,7 @@ def test_an_installed_package_brings_its_metrics(write_module: Path) -> None:
             "nowhere:metric",
             "metric 'nowhere:metric' cannot be loaded; expected an importable module.*ModuleNotFound",
         ),
-        ("failing:nothing", "cannot be loaded.*AttributeError"),
+        ("failing:nowhere", "cannot be loaded.*AttributeError"),
         (
             "failing:np",
             "metric 'failing:np' is not declared as a metric; found module; decorate the function",
@@ -260,3 +278,35 @@ def test_options_that_are_wrong_name_themselves() -> None:
         config_from({"images": {"rot": "x"}})
     with pytest.raises(ConfigError, match="exif_orientation"):
         config_from({"images": {"exif_orientation": "sideways"}})
+
+
+@pytest.mark.parametrize("name", ["nothing", "leaves", "imaginary", "words"])
+def test_what_is_no_number_is_named(write_module: Path, capsys, name: str) -> None:
+    (write_module / "failing.py").write_text(FAILING)
+    result = run(metrics=[f"failing:{name}"])
+    assert result.table("label")[name].null_count == 4
+    assert result.table("quarantine")["frame_id"].to_pylist() == ["1", "2", "3"]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_function_that_changed_its_columns_gets_them_anew(write_module: Path) -> None:
+    (write_module / "failing.py").write_text(FAILING)
+    assert run(metrics=["failing:changes_and_fails"]).table("label")["changes_and_fails"].to_pylist() == [
+        None, None, 31, 41,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ([], "names of metrics or groups; `none` for no metrics"),
+        (
+            ["tracks"],
+            "no metric of the group 'tracks' is available; found the label table has no column track_id",
+        ),
+        (["pixels", "geometry"], "no metric of the group 'pixels'.*image_uri"),
+    ],
+)
+def test_a_choice_of_nothing_is_refused(metrics: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run(metrics=metrics)

@@ -85,7 +85,7 @@ def test_the_headline_has_figures_intervals_and_reasons():
     assert "2,197 true positives · 19,212 false positives · 1,570 missed labels" in text
     assert "best F1 0.531 at score 0.312" in text
     assert "COCO: AP 0.271  AP50 0.437  APs -" in text  # COCO's own -1 is no number to show
-    assert "1 bad input row in quarantine" in text
+    assert "1 row in quarantine" in text
 
 
 def test_a_measure_without_support_is_a_dash_with_its_reason():

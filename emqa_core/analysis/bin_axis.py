@@ -153,7 +153,9 @@ def decide_axis(
     weight = _side_weights(distinct.counts.sum(axis=0))
     weights = [sum(int(n) * w for n, w in zip(row, weight, strict=True)) for row in distinct.counts]
     if isinstance(distinct.values, tuple):
-        return _category_axis(metric, distinct.values, weights, fine_bins)
+        n_labels = distinct.counts[:, 1]
+        frequency = n_labels if n_labels.any() else distinct.counts[:, 0]
+        return _category_axis(metric, distinct.values, weights, frequency.tolist(), fine_bins)
     if not len(distinct.values):
         return _empty(metric, fine_bins, None, "insufficient_support")
     upper = distinct.values
@@ -198,13 +200,18 @@ def _numeric_axis(
 
 
 def _category_axis(
-    metric: str, categories: tuple[str, ...], weights: list[int], fine_bins: int
+    metric: str, categories: tuple[str, ...], weights: list[int], frequency: list[int], fine_bins: int
 ) -> MetricAxis:
+    """A bin for each category, of too many for the most frequent ones and `other`.
+
+    frequency: rows of each; of labels where there are any. How many predictions a category has depends on
+    what was found in it: chosen by them, `other` would gather what was missed, and noise look important.
+    """
     if not categories:
         return _empty(metric, fine_bins, (), "insufficient_support")
     if len(categories) > MAX_CATEGORY_BINS:
-        heaviest = sorted(range(len(categories)), key=lambda index: (-weights[index], categories[index]))
-        kept = sorted(index for index in heaviest[: MAX_CATEGORY_BINS - 1] if categories[index] != OTHER)
+        frequent = sorted(range(len(categories)), key=lambda index: (-frequency[index], categories[index]))
+        kept = sorted(index for index in frequent[: MAX_CATEGORY_BINS - 1] if categories[index] != OTHER)
         rest = sum(weights) - sum(weights[index] for index in kept)
         categories = (*(categories[index] for index in kept), OTHER)
         weights = [*(weights[index] for index in kept), rest]

@@ -106,10 +106,10 @@ def evaluate_partition(task: PartitionTask | TakenPartition) -> dict[str, Partit
     group = keys.group_of(frames.unit_hash, N_GROUPS)
     label_side = PartitionSide.read("label", task.labels, frame_ids, task.class_choice)
     labels = label_side.labels(frames, is_measured=any(len(chosen) for chosen in task.metrics.values()))
-    image_errors = _errors(task, frame_ids)
     related = relate_rows(
         task, frame_rows, frames, labels,
-        lambda model: _predictions(task, model, frame_ids, frames, is_measured=False), image_errors,
+        lambda model: _predictions(task, model, frame_ids, frames, is_measured=False),
+        lambda: _errors(task, frame_ids),
     )  # fmt: skip
     partition = _Partition(task, frame_rows, frames, group, frame_ids, label_side, labels, related)
     measured: dict[tuple[str, ...], tuple[Mapping[str, MetricColumn], pa.Table]] = {}
@@ -125,7 +125,8 @@ def evaluate_partition(task: PartitionTask | TakenPartition) -> dict[str, Partit
             columns = compute_label_metrics(chosen, frames, labels, tables, related.of("label"))
             measured[wanted] = columns, errors.rows.table()
         label_columns, label_errors = measured[wanted]
-        bad = [related.bad_images, image_errors.rows.table(), label_errors]
+        of_images = related.errors("frame", "label", prediction_source(model))
+        bad = [related.bad_images, *of_images, label_errors]
         state = _evaluate_model(partition, model, label_columns, bad)
         cpu_s = time.process_time() - started + shared_s / len(task.predictions)
         states[model] = replace(state, cpu_s=cpu_s)

@@ -6,7 +6,7 @@ by reading the ids of the one row group that it lies in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -22,11 +22,13 @@ from emqa_core.ingest.validate import validate_frames
 from emqa_core.objects import Array
 from emqa_core.pipeline.inputs import HeldSlice, RowSlice, Stretch
 from emqa_core.pipeline.rows import float_array, runs_of_equal
+from emqa_core.pixels.video import video_frame
 
 _CHECKED = ("frame_id", "frame_order", "width_px", "height_px")  # what may make a frame a bad one
 
 
 _NONE = np.empty(0, np.int64)
+_VIDEO = {"sequence_id", "image_uri"}
 
 
 class FrameRows(Protocol):
@@ -46,8 +48,8 @@ class FrameRows(Protocol):
     def largest_px(self) -> float:
         """Pixels of the largest frame, infinite where a frame's size is not known."""
 
-    def sequence_ends(self) -> Array:
-        """Positions at which a sequence ends, (k,) int64 ascending; none where frames have no sequence_id."""
+    def video_ends(self) -> Array:
+        """Positions at which another sequence begins, (k,) int64 ascending; none unless of videos."""
 
     def find(self, ids: pa.ChunkedArray) -> tuple[pa.Array, Array]:
         """The ids of at least those frames that are among `ids`, which have their type, and where they stand.
@@ -101,10 +103,8 @@ class HeldFrames:
     def largest_px(self) -> float:
         return _largest_px(self.table)
 
-    def sequence_ends(self) -> Array:
-        return (
-            _ends(combined(self.table["sequence_id"])) if "sequence_id" in self.table.column_names else _NONE
-        )
+    def video_ends(self) -> Array:
+        return _video_ends([self.table]) if set(self.table.column_names) >= _VIDEO else _NONE
 
     def find(self, _ids: pa.ChunkedArray) -> tuple[pa.Array, Array]:
         return self.ids, np.arange(self.n_frames)
@@ -197,12 +197,11 @@ class StoredFrames:
     def ascend(self) -> bool:
         return True
 
-    def sequence_ends(self) -> Array:
-        if "sequence_id" not in self.source.schema.names:
+    def video_ends(self) -> Array:
+        if not set(self.source.schema.names) >= _VIDEO:
             return _NONE
-        names = ("frame_id", "sequence_id")
-        columns = [self._read([group], (*_CHECKED, *names)) for group in range(len(self.source.row_groups))]
-        return _ends(combined(pa.chunked_array([combined(each["sequence_id"]) for each in columns])))
+        groups = range(len(self.source.row_groups))
+        return _video_ends(self._read([group], (*_CHECKED, *sorted(_VIDEO))) for group in groups)
 
     def find(self, ids: pa.ChunkedArray) -> tuple[pa.Array, Array]:
         named = pc.unique(ids).drop_null()
@@ -290,10 +289,19 @@ class StoredFrameSlice:
         return _with_order(good.slice(self.skipped, self.n_frames), self.first)
 
 
-def _ends(sequence: pa.Array) -> Array:
-    """Where the next frame is of another sequence, and the end of all."""
-    starts, _ = runs_of_equal(sequence.fill_null(""))
-    return np.append(starts[1:], len(sequence))
+def _video_ends(tables: Iterable[pa.Table]) -> Array:
+    """Where the next frame is of another sequence, table by table; none once a frame is no video's."""
+    ends: list[Array] = []
+    first, last = 0, None
+    for table in tables:
+        if not table.num_rows:
+            continue
+        if video_frame(str(table["image_uri"][0].as_py())) is None:
+            return _NONE
+        starts, values = runs_of_equal(combined(table["sequence_id"]).fill_null(""))
+        ends.append(first + (starts if first and values[0].as_py() != last else starts[1:]))
+        first, last = first + table.num_rows, values[-1].as_py()
+    return np.concatenate([*ends, [first]]).astype(np.int64) if first else _NONE
 
 
 def _has_no_size(frames: pa.Table) -> bool:

@@ -179,7 +179,7 @@ def open_offer(config: EvaluationConfig) -> Offer:
     }
     if predictions:
         columns["prediction"] = next(iter(predictions.values())).column_types()
-    return Offer(columns, has_images=config.images.root is not None)
+    return Offer(columns, config.images.root is not None, bool(predictions))
 
 
 def _open_labels(

@@ -25,6 +25,7 @@ from emqa_core.pixels.decode import DecodeOptions
 from emqa_core.pixels.images import ImageRoot
 from emqa_core.quality.metric import LEVELS, Level
 from emqa_core.quality.registry import ChosenMetrics
+from emqa_core.storage.parts import work_location
 from emqa_core.storage.pixel_cache import PixelCache
 
 
@@ -39,13 +40,13 @@ def partition_tasks(
     if not indices:
         return []
     shuffled = _shuffle(plan, executor, progress)
-    relations = relations_of(plan, scratch[plan.pending[0]])
+    relations = relations_of(plan)
     pixels = pixel_options(plan)
     return [_partition_task(plan, index, scratch, executor, shuffled, relations, pixels) for index in indices]
 
 
-def relations_of(plan: Plan, scratch: Scratch) -> Relations:
-    """What the pending models' metrics need to know over all partitions; left in one of their scratches."""
+def relations_of(plan: Plan) -> Relations:
+    """What the pending models' metrics need to know over all partitions; left beside the output."""
     levels: dict[str, tuple[Level, list[ChosenMetrics]]] = {
         "frame": ("frame", [plan.metrics[model] for model in plan.pending]),
         "label": ("label", [plan.metrics[model] for model in plan.pending]),
@@ -57,6 +58,8 @@ def relations_of(plan: Plan, scratch: Scratch) -> Relations:
             source for source, (level, some) in levels.items() if any(each.need(need, level) for each in some)
         )
 
+    model = plan.pending[0]
+    scratch = StoredScratch(plan.location, plan.runs[model].run_id, _folder(plan, model))
     n_rows = max([plan.inputs.labels.n_rows, *(source.n_rows for source in plan.inputs.predictions.values())])
     return Relations(needing("tracks"), needing("embeddings"), Relations.n_buckets_for(n_rows), scratch)
 
@@ -69,7 +72,10 @@ def pixel_options(plan: Plan) -> PixelOptions | None:
     ):
         return None
     root = ImageRoot.of(config.root, plan.location, allow_http=config.allow_http)
-    cache = PixelCache.open(plan.location, plan.config.dataset_name) if config.cache else None
+    cache = None
+    if config.cache:
+        listed = work_location(plan.location, plan.runs[plan.pending[0]].run_id).child("pixel-cache.json")
+        cache = PixelCache.open(plan.location, plan.config.dataset_name).list_in(listed)
     return PixelOptions(root, DecodeOptions(config.max_pixels, config.exif_orientation), cache)
 
 

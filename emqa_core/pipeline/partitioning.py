@@ -10,6 +10,7 @@ import numpy as np
 from emqa_core.config import ClusterConfig
 from emqa_core.errors import PlanError
 from emqa_core.objects import Array
+from emqa_core.quality.neighbours import index_bytes
 
 # Upper bounds of the highest resident memory (VmHWM) of a fresh process that ran all tasks of a stage, on the
 # generated data sets S and M with labels in frame order, at 50,000 to 1,000,000 predictions a partition, with
@@ -18,6 +19,7 @@ BASE_BYTES = 540 << 20  # interpreter, libraries, compiled kernels, and what a h
 BYTES_PER_PREDICTION = 220
 BYTES_PER_LABEL = 400
 BYTES_PER_METRIC_VALUE = 12
+BYTES_PER_VECTOR = 40  # row, class and hash of each, and what was found
 PIXEL_BYTES_AHEAD = 160 << 20  # libraries, files fetched and not yet decoded, a decoder's own
 BYTES_PER_PIXEL = 16  # file, RGB, a copy on the way to it, four planes
 PIXEL_BYTES_PER_ROW = 400  # statistics, and the keys by which they are looked up and kept
@@ -33,6 +35,7 @@ SCRATCH_BYTES_PER_METRIC_VALUE = 4
 _SCRATCH_SHARE = 0.25  # of the memory promised, up to which a run in this process holds its scratch
 _MOST_IN_ONE_STRETCH = 1 << 31  # what stays in memory is reduced at once, and counted in four bytes
 SNAP_TO_ROW_GROUP = 0.25  # a cut may move by this share of a partition to a row group's end
+MOST_SNAPPED = 1.5  # of a partition may be in one that keeps sequences together
 SNAP_TO_SEQUENCE = 0.5  # and by this one to a sequence's: those shorter than a partition stay together
 _OVER = 1.1  # partitions may be larger by so much, rather than one more of them
 
@@ -132,6 +135,11 @@ def pixel_bytes(n_rows: Array, largest_px: float) -> Array:
     n_rows (P,): labels and predictions of all models. largest_px: of an image.
     """
     return np.asarray(PIXEL_BYTES_AHEAD + largest_px * BYTES_PER_PIXEL + n_rows * PIXEL_BYTES_PER_ROW)
+
+
+def relate_bytes(n_vectors: int, d: int) -> float:
+    """Peak memory of the task that compares n embeddings of length d."""
+    return BASE_BYTES + index_bytes(n_vectors, d) + n_vectors * BYTES_PER_VECTOR
 
 
 def count_bytes(n_rows: float, largest_partition: float, n_metrics: int, n_classes: int) -> float:

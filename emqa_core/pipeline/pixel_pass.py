@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,15 @@ from emqa_core.pixels.statistics import pixel_boxes, region_statistics
 from emqa_core.pixels.video import file_of
 from emqa_core.quality.own import OwnMetric
 from emqa_core.quality.own_values import OwnErrors, image_value
-from emqa_core.storage.pixel_cache import KEYS, WHOLE_FRAME, CachedFile, PixelCache, box_columns
+from emqa_core.storage.pixel_cache import (
+    KEYS,
+    WHOLE_FRAME,
+    CachedFile,
+    ListedCache,
+    PixelCache,
+    box_columns,
+    cache_schema,
+)
 
 FRAME, LABEL = "frame", "label"  # sources of boxes; predictions go by `prediction:MODEL`
 _SHARED = "shared"  # kind of cached rows that all models use
@@ -34,7 +42,7 @@ class PixelOptions:
 
     root: ImageRoot
     decode: DecodeOptions
-    cache: PixelCache | None
+    cache: ListedCache | None
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,13 @@ class PixelValues:
     """What the images of a partition told.
 
     statistics: by source (n, N_STATISTICS) float32. own: users' functions, by source and metric, (n,)
-    float64. bad: images that gave nothing, as rows of the quarantine. cached: files written, by kind.
+    float64; own_errors: what they raised, by source. bad: images that gave nothing, as rows of the
+    quarantine. cached: files written, by kind.
     """
 
     statistics: Mapping[str, Array]
     own: Mapping[str, Mapping[str, Array]]
+    own_errors: Mapping[str, pa.Table]
     bad: pa.Table
     cached: Mapping[str, CachedFile] = field(default_factory=dict)
 
@@ -80,7 +90,7 @@ def measure_pixels(
     frames: Frames,
     objects: Mapping[str, Objects],
     own: Sequence[OwnMetric],
-    errors: OwnErrors,
+    errors_of: Callable[[], OwnErrors],
 ) -> PixelValues:
     """Pixel statistics of the frames and of all objects in them, and users' functions over images.
 
@@ -96,17 +106,23 @@ def measure_pixels(
     for source, rows in objects.items():
         boxes = pixel_boxes(rows.x, rows.y, rows.width, rows.height)
         sources[source] = _Boxes.of(rows.frame_start, boxes)
-    if options.cache is not None:
-        _look_up(options.cache.within([uri for uri in images.uris if uri]), images, sources)
+    cache = None if options.cache is None else options.cache.opened()
+    if cache is not None:
+        kinds = set(map(_kind_of, sources))
+        _look_up(cache.within([uri for uri in images.uris if uri], kinds), images, sources)
     is_wanted = np.full(len(frames), bool(own))
-    for each in sources.values():
-        is_wanted[each.frame[~each.is_known]] = True
-    incomplete = {_kind_of(source) for source, each in sources.items() if not each.is_known.all()}
+    incomplete = set()
+    for source, each in sources.items():
+        frames_unknown = each.frame[~each.is_known]
+        is_wanted[frames_unknown] = True
+        if any(images.tags[frame] is not None for frame in np.unique(frames_unknown).tolist()):
+            incomplete.add(_kind_of(source))
     wanted = [frame for frame in np.flatnonzero(is_wanted).tolist() if images.can_be_read(frame)]
     values: dict[str, dict[str, Array]] = {
         source: {m.name: np.full(len(each.boxes), np.nan) for m in own if _level_of(source) in m.levels}
         for source, each in sources.items()
     }
+    errors = {source: errors_of() for source in sources} if own else {}
     uris, sizes = [images.uris[frame] for frame in wanted], [images.sizes[frame] for frame in wanted]
     for place, image in decoded_images(options.root, [uri or "" for uri in uris], sizes, options.decode):
         frame = wanted[place]
@@ -117,10 +133,14 @@ def measure_pixels(
         for metric in own:
             _call(metric, image, frame, sources, values, errors)
     written = {}
-    if options.cache is not None:
-        written = _keep(options.cache, images, sources, incomplete)
+    if cache is not None:
+        written = _keep(cache, images, sources, incomplete)
     return PixelValues(
-        {source: each.statistics for source, each in sources.items()}, values, images.bad_rows(first), written
+        {source: each.statistics for source, each in sources.items()},
+        values,
+        {source: each.rows.table() for source, each in errors.items()},
+        images.bad_rows(first),
+        written,
     )
 
 
@@ -152,25 +172,28 @@ def _call(
     frame: int,
     sources: Mapping[str, _Boxes],
     values: Mapping[str, Mapping[str, Array]],
-    errors: OwnErrors,
+    errors: Mapping[str, OwnErrors],
 ) -> None:
     height, width = image.shape[:2]
     for source, each in sources.items():
         if metric.name not in values[source]:
             continue
         if source == FRAME:
-            values[source][metric.name][frame] = image_value(metric, image, frame, errors)
+            values[source][metric.name][frame] = image_value(metric, image, frame, errors[source])
             continue
         for row in range(*each.rows_of(frame).indices(len(each.boxes))):
             left, top, right, bottom = np.clip(each.boxes[row], 0, [width, height, width, height]).tolist()
             if right > left and bottom > top:
                 part = image[top:bottom, left:right]
-                values[source][metric.name][row] = image_value(metric, part, frame, errors)
+                values[source][metric.name][row] = image_value(metric, part, frame, errors[source])
 
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of a partition's frames: address, tag of their content, and what is wrong with them."""
+    """The images of a partition's frames: address, tag of their content, and what is wrong with them.
+
+    tags: None where nothing is kept or the frame has no image.
+    """
 
     frame_ids: list[int | str]
     uris: list[str | None]
@@ -183,27 +206,30 @@ class _Images:
         uris = frame_rows["image_uri"].to_pylist()
         hashes: list[str | None] = [None] * len(uris)
         if "content_hash" in frame_rows.column_names:
-            hashes = [
-                None if found is None else f"hash-{found}" for found in frame_rows["content_hash"].to_pylist()
-            ]
-        files = list(
-            dict.fromkeys(file_of(uri) for uri, known in zip(uris, hashes, strict=True) if uri and not known)
-        )
-        tag_of = dict(zip(files, options.root.tags(files), strict=True))
+            hashes = frame_rows["content_hash"].to_pylist()
         sizes = list(zip(frames.width_px.tolist(), frames.height_px.tolist(), strict=True))
-        how = f"{options.decode.exif_orientation}-{options.decode.max_pixels}"
-        tags: list[str | None] = []
-        errors = {}
-        for frame, (uri, known, size) in enumerate(zip(uris, hashes, sizes, strict=True)):
-            tag = known or (tag_of[file_of(uri)] if uri else None)
-            if isinstance(tag, ImageError):
-                errors[frame] = tag
-                tag = None
-            tags.append(None if tag is None else f"{tag}|{size[0]:g}x{size[1]:g}|{how}")
+        tags: list[str | None] = [None] * len(uris)
+        errors: dict[int, ImageError] = {}
+        if options.cache is not None:
+            asked = (uri for uri, known in zip(uris, hashes, strict=True) if uri and not known)
+            files = list(dict.fromkeys(map(file_of, asked)))
+            tag_of = dict(zip(files, options.root.tags(files), strict=True))
+            how = f"{options.decode.exif_orientation}-{options.decode.max_pixels}"
+            for frame, (uri, known, size) in enumerate(zip(uris, hashes, sizes, strict=True)):
+                tag = None if not uri else f"hash-{known}" if known else tag_of[file_of(uri)]
+                if isinstance(tag, ImageError):
+                    errors[frame] = tag
+                elif tag is not None:
+                    tags[frame] = f"{tag}|{size[0]:g}x{size[1]:g}|{how}"
         return cls(frame_rows["frame_id"].to_pylist(), uris, tags, sizes, errors)
 
     def can_be_read(self, frame: int) -> bool:
-        return self.tags[frame] is not None and frame not in self.errors
+        return bool(self.uris[frame]) and frame not in self.errors
+
+    def is_kept(self, frame: int) -> bool:
+        """Whether what its image told may be kept: it has a tag, and no error that may pass."""
+        error = self.errors.get(frame)
+        return self.tags[frame] is not None and (error is None or error.lasts)
 
     def bad_rows(self, first: int) -> pa.Table:
         bad = BadRows("image")
@@ -214,8 +240,8 @@ class _Images:
 
 
 def _keys(images: _Images, each: _Boxes) -> pa.Table:
-    """What names each box in the cache, with its row; boxes of images without a tag are left out."""
-    has_tag = np.array([tag is not None for tag in images.tags], np.bool_)
+    """What names each box in the cache, with its row; boxes of images that are not kept are left out."""
+    has_tag = np.array([images.is_kept(frame) for frame in range(len(images.tags))], np.bool_)
     frame = each.frame
     rows = np.flatnonzero(has_tag[frame])
     of_frame = pa.array(frame[rows])
@@ -230,7 +256,8 @@ def _keys(images: _Images, each: _Boxes) -> pa.Table:
 
 
 def _look_up(cache: PixelCache, images: _Images, sources: Mapping[str, _Boxes]) -> None:
-    known = cache.read(pa.array([uri for uri in images.uris if uri], pa.string())) if cache.files else None
+    uris = pa.array([uri for uri in images.uris if uri], pa.string())
+    known = cache.read(uris, cache_schema(STATISTICS)) if cache.files else None
     if known is None or not known.num_rows:
         return
     known = known.group_by(list(KEYS), use_threads=False).aggregate(
@@ -247,7 +274,7 @@ def _look_up(cache: PixelCache, images: _Images, sources: Mapping[str, _Boxes]) 
             said = zip(found["reason_first"].to_pylist(), found["found_first"].to_pylist(), strict=True)
             for frame, (reason, value) in zip(rows.tolist(), said, strict=True):
                 if reason is not None:
-                    images.errors[frame] = ImageError(reason, value)
+                    images.errors[frame] = ImageError(reason, value, lasts=True)
     bad = np.zeros(len(images.uris), np.bool_)
     bad[list(images.errors)] = True
     for each in sources.values():
@@ -277,8 +304,8 @@ def _keep(
     written = {}
     for kind, some in tables.items():
         table = pa.concat_tables(some)
-        if table.num_rows:
-            written[kind] = cache.write(kind, table)
+        if table.num_rows and (file := cache.write(kind, table)) is not None:
+            written[kind] = file
     return written
 
 

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 import emqa_core
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
 from emqa_core.errors import ConfigError, InputError
+from emqa_core.ingest.columns import EMBEDDING
 from emqa_core.objects import Array
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.inputs import ParquetRows, Stretch
 from emqa_core.pipeline.metric_results import MOST_METRICS
 from emqa_core.pipeline.open_inputs import Inputs, InputTables, open_inputs
 from emqa_core.pipeline.partitioning import (
+    MOST_SNAPPED,
     SNAP_TO_SEQUENCE,
     RowDensity,
     check_memory,
@@ -31,13 +34,13 @@ from emqa_core.pipeline.partitioning import (
     is_scratch_held,
     pixel_bytes,
     reduce_bytes,
+    relate_bytes,
     scratch_bytes,
 )
 from emqa_core.pipeline.progress import Progress, SilentProgress
 from emqa_core.pixels.images import ImageRoot
-from emqa_core.quality.availability import Offer
+from emqa_core.quality.availability import Offer, is_vector
 from emqa_core.quality.metric import LEVELS
-from emqa_core.quality.own import source_digest
 from emqa_core.quality.registry import ChosenMetrics, choose_metrics
 from emqa_core.schema import SCHEMA_VERSION
 from emqa_core.storage.commit import is_committed
@@ -118,7 +121,7 @@ def digest_of(
     """SHA-256 over what changes results: options, inputs' content, metrics, users' functions, versions."""
     described = {
         "metrics": {metric.name: metric.levels for metric in metrics},
-        "own": {metric.own: source_digest(metric.own) for metric in metrics if metric.own is not None},
+        "own": {metric.own: metric.digest for metric in metrics if metric.own is not None},
         "options": config.result_options(),
         "dataset": config.dataset_name,
         "run_date": run_date.isoformat(),
@@ -150,10 +153,11 @@ def check_images(config: EvaluationConfig, inputs: Inputs, location: Location) -
             next_step="add it, or name it with --set columns.frame.image_uri=NAME",
         )
     place = ImageRoot.of(root, location, allow_http=config.images.allow_http).location
-    if place is not None and not place.exists():
+    if place is not None and not (place.is_folder() if place.store == "file" else place.exists()):
         raise InputError(
             f"there are no images at {place.where}",
-            next_step="correct --images (images.root), a folder or URL",
+            expected="a folder, or a URL below which images lie",
+            next_step="correct --images (images.root)",
         )
 
 
@@ -162,9 +166,10 @@ def cut(config: EvaluationConfig, inputs: Inputs, *, looks_at_pixels: bool = Fal
     sources, n_frames = list(inputs.predictions.values()), inputs.frames.n_frames
     predictions = RowDensity.highest([source.density() for source in sources], n_frames)
     ends = [source.row_group_ends() for source in sources if isinstance(source, ParquetRows)]
-    sequence_ends = inputs.frames.sequence_ends() if looks_at_pixels else np.empty(0, np.int64)
-    if len(sequence_ends):
-        return cut_frames(predictions, n_frames, config.cluster, sequence_ends, SNAP_TO_SEQUENCE)
+    if looks_at_pixels and len(sequence_ends := inputs.frames.video_ends()):
+        bounds = cut_frames(predictions, n_frames, config.cluster, sequence_ends, SNAP_TO_SEQUENCE)
+        if np.diff(predictions.before(bounds)).max() <= MOST_SNAPPED * config.cluster.partition_predictions:
+            return bounds
     ends_of_all = np.unique(np.concatenate(ends)) if ends else np.empty(0, np.int64)
     return cut_frames(predictions, n_frames, config.cluster, ends_of_all)
 
@@ -177,6 +182,7 @@ def project_memory(
     n_classes: int,
     *,
     looks_at_pixels: bool = False,
+    compares_vectors: bool = False,
 ) -> int:
     """Peak memory in bytes of the process that runs the largest task. Raises PlanError for a large partition.
 
@@ -190,6 +196,7 @@ def project_memory(
         largest = min(inputs.frames.largest_px, config.images.max_pixels)
         needed = needed + pixel_bytes(n_of_all, largest)
     check_memory(bounds, needed, np.max([each.n_rows for each in predictions], axis=0), config.cluster)
+    tasks_before = [relate_bytes(n, d) for n, d in vectors_of(inputs)] if compares_vectors else []
     n_predictions = max(source.n_rows for source in inputs.predictions.values())
     n_rows = inputs.labels.n_rows + n_predictions
     most_rows = max(float((each.n_rows + labels.n_rows).max()) for each in predictions)
@@ -199,6 +206,7 @@ def project_memory(
         float(needed.max()),
         count_bytes(n_rows, most_rows, min(n_metrics, MOST_METRICS), n_classes) if n_metrics else 0.0,
         reduce_bytes(n_predictions, config.cluster, is_held=is_held),
+        *tasks_before,
     ]
     held = 0.0
     if config.cluster.address == "none":
@@ -206,6 +214,20 @@ def project_memory(
         if is_held:
             held += scratch_bytes(n_scratch, n_metrics)
     return int(max(tasks) + held)
+
+
+def vectors_of(inputs: Inputs) -> list[tuple[int, int]]:
+    """How many embeddings each source has at most, and their length; 1,024 where only reading them tells."""
+    sources: list[tuple[int, pa.Schema]] = [
+        (inputs.frames.n_frames, inputs.frames.column_types()),
+        (inputs.labels.n_rows, inputs.labels.column_types()),
+        *((source.n_rows, source.column_types()) for source in inputs.predictions.values()),
+    ]
+    return [
+        (n, type_.list_size if pa.types.is_fixed_size_list(type_) else 1_024)
+        for n, columns in sources
+        if EMBEDDING in columns.names and is_vector(type_ := columns.field(EMBEDDING).type)
+    ]
 
 
 def plan_run(
@@ -229,6 +251,11 @@ def plan_run(
     config = config.model_copy(update={"cluster": inputs.cluster})
     classes = inputs.listed if config.classes is None else inputs.listed.select(config.classes)
     check_images(config, inputs, location)
+    if config.images.root is not None:
+        # However the folder was written: it is in the digest, and another way to write it is no other run.
+        root = ImageRoot.of(config.images.root, location, allow_http=config.images.allow_http)
+        images = config.images.model_copy(update={"root": root.url})
+        config = config.model_copy(update={"images": images})
     metrics = {
         model: choose_metrics(config.metrics, offer_of(config, inputs, model)) for model in inputs.predictions
     }
@@ -241,8 +268,17 @@ def plan_run(
     n_metrics = max(map(len, metrics.values()), default=0)
     looks_at_pixels = any(chosen.need("pixels", level) for chosen in metrics.values() for level in LEVELS)
     bounds = cut(config, inputs, looks_at_pixels=looks_at_pixels)
+    compares_vectors = any(
+        chosen.need("embeddings", level) for chosen in metrics.values() for level in LEVELS
+    )
     projected = project_memory(
-        config, inputs, bounds, n_metrics, len(classes), looks_at_pixels=looks_at_pixels
+        config,
+        inputs,
+        bounds,
+        n_metrics,
+        len(classes),
+        looks_at_pixels=looks_at_pixels,
+        compares_vectors=compares_vectors,
     )
     committed = frozenset(model for model, run in runs.items() if is_committed(location, run.run_id))
     if inputs.why_there is not None and len(committed) < len(runs):

@@ -17,7 +17,7 @@ from emqa_core.pipeline.relations import (
     leave_rows_to_relate,
 )
 
-_INDEX_SHARE = 0.4  # of a worker's memory that vectors may take
+_INDEX_SHARE = 0.5  # of a worker's memory that vectors may take
 
 
 def relate_partitions(

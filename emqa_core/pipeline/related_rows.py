@@ -11,7 +11,7 @@ import pyarrow as pa
 from emqa_core.ingest.quarantine import empty_quarantine
 from emqa_core.objects import Frames, Labels, Predictions
 from emqa_core.pipeline.pixel_pass import FRAME, LABEL, PixelValues, measure_pixels
-from emqa_core.quality.own import OwnMetric, load_own
+from emqa_core.quality.own import OwnMetric
 from emqa_core.quality.own_values import OwnErrors
 from emqa_core.quality.views import NOTHING_RELATED, Related
 from emqa_core.storage.pixel_cache import CachedFile
@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 class RelatedRows:
     """The relations of every source, `frame`, `label` and `prediction:MODEL`, and what was found on the way.
 
-    bad_images: as rows of the quarantine. cached: files of pixel statistics written, with their kind.
+    own_errors: what users' functions over images raised, by source. bad_images: both as rows of the
+    quarantine. cached: files of pixel statistics written, with their kind.
     """
 
     of_source: Mapping[str, Related] = field(default_factory=dict)
+    own_errors: Mapping[str, pa.Table] = field(default_factory=dict)
     bad_images: pa.Table = field(default_factory=empty_quarantine)
     cached: tuple[tuple[str, CachedFile], ...] = ()
+
+    def errors(self, *sources: str) -> list[pa.Table]:
+        """What users' functions over images raised for some sources, for the quarantine."""
+        return [self.own_errors[source] for source in sources if source in self.own_errors]
 
     def of(self, source: str) -> Related:
         return self.of_source.get(source, NOTHING_RELATED)
@@ -46,7 +52,7 @@ def relate_rows(
     frames: Frames,
     labels: Labels,
     predictions_of: Callable[[str], Predictions],
-    errors: OwnErrors,
+    errors_of: Callable[[], OwnErrors],
 ) -> RelatedRows:
     """Gather what the chosen metrics need; every image is decoded once, for all models.
 
@@ -59,11 +65,11 @@ def relate_rows(
         predictions = {prediction_source(model): predictions_of(model) for model in task.predictions}
         pixels = measure_pixels(
             task.pixels, frame_rows, task.first_frame, frames, {LABEL: labels, **predictions},
-            _own_image_metrics(task), errors,
+            _own_image_metrics(task), errors_of,
         )  # fmt: skip
         n_rows |= {source: len(each) for source, each in predictions.items()}
     else:
-        pixels = PixelValues({}, {}, empty_quarantine())
+        pixels = PixelValues({}, {}, {}, empty_quarantine())
     sources = [FRAME, LABEL, *map(prediction_source, task.predictions)]
     related = {}
     for source in sources:
@@ -75,7 +81,7 @@ def relate_rows(
             task.relations.neighbours_of(source, task.index, n_rows[source]),
             pixels.own.get(source, {}),
         )
-    return RelatedRows(related, pixels.bad, tuple(pixels.cached.items()))
+    return RelatedRows(related, pixels.own_errors, pixels.bad, tuple(pixels.cached.items()))
 
 
 def _is_related(task: PartitionTask, source: str) -> bool:
@@ -83,5 +89,6 @@ def _is_related(task: PartitionTask, source: str) -> bool:
 
 
 def _own_image_metrics(task: PartitionTask) -> list[OwnMetric]:
-    paths = {metric.own for chosen in task.metrics.values() for metric in chosen if metric.own is not None}
-    return [own for path in sorted(paths) if (own := load_own(path)).looks_at == "image"]
+    chosen = [task.metrics[model] for model in task.predictions]
+    own = {metric.own: metric.function for each in chosen for metric in each if metric.own is not None}
+    return [own[path] for path in sorted(own) if own[path].looks_at == "image"]

@@ -27,6 +27,7 @@ from emqa_core.quality.neighbours import (
     NearestIndex,
     Vectors,
     blocks,
+    check_fits,
     label_agreement,
     measured_recall,
     training_sample,
@@ -37,6 +38,7 @@ from emqa_core.quality.tracks import N_TRACK_METRICS, track_keys, track_metrics
 
 FRAME, LABEL = "frame", "label"
 _BOX = ("x", "y", "width", "height")
+_VECTOR_COLUMNS = ("vectors", "row", "code", "key")
 _TRACK_ROWS = 2_000_000  # rows of a bucket, about
 
 
@@ -155,20 +157,23 @@ def _leave_vectors(
     relations: Relations, source: str, index: int, table: pa.Table, code: Array, key: Array
 ) -> None:
     found = unit_vectors(_matrix(combined(table[EMBEDDING]), source), code, key)
-    arrays = {"vectors": found.vectors, "row": found.row, "code": found.code, "key": found.key}
+    arrays = {name: getattr(found, name) for name in _VECTOR_COLUMNS}
+    arrays["length"] = np.array([found.vectors.shape[1] if len(found) else 0])
     relations.scratch.put(_vectors(relations.place(source), index), arrays)
 
 
 def _matrix(column: pa.Array, source: str) -> Array:
-    """Lists as (n, d) float32, NaN for null. Raises InputError where they differ in length."""
-    is_there = np.asarray(column.is_valid())
-    lengths = pc.unique(pc.list_value_length(column.drop_null())).to_pylist()
+    """Lists as (n, d) float32, NaN for null and empty ones. Raises InputError where they differ in length."""
+    length = pc.fill_null(pc.list_value_length(column), 0)
+    lengths = [found for found in pc.unique(length).to_pylist() if found]
     if len(lengths) > 1:
         raise _unequal(source, lengths)
     d = lengths[0] if lengths else 0
+    is_there = pc.greater(length, 0)
     values = np.full((len(column), d), np.nan, np.float32)
-    flat = column.drop_null().flatten().cast(pa.float32())
-    values[is_there] = flat.to_numpy(zero_copy_only=False).reshape(-1, d) if d else 0
+    if d:
+        flat = column.filter(is_there).flatten().cast(pa.float32())
+        values[np.asarray(is_there)] = flat.to_numpy(zero_copy_only=False).reshape(-1, d)
     return values
 
 
@@ -205,20 +210,26 @@ def find_neighbours(task: NeighbourTask) -> float:
 
     def batches() -> Iterator[Vectors]:
         for index in range(task.n_partitions):
-            yield Vectors(**relations.scratch.get(_vectors(place, index)))
+            yield Vectors(**relations.scratch.get(_vectors(place, index), _VECTOR_COLUMNS))
 
-    codes = np.concatenate([batch.code for batch in batches()])
-    lengths = {batch.vectors.shape[1] for batch in batches() if len(batch)}
+    def column(name: str) -> list[Array]:
+        return [
+            relations.scratch.get(_vectors(place, index), [name])[name] for index in range(task.n_partitions)
+        ]
+
+    lengths = {int(length) for length in np.concatenate(column("length")) if length}
     if len(lengths) > 1:
         raise _unequal(task.source, lengths)
+    codes, rows = np.concatenate(column("code")), column("row")
     n, d = len(codes), max(lengths, default=0)
     if n < 2:
-        nothing = np.empty(0, np.int64), np.empty(0, np.float32)
         for index in range(task.n_partitions):
-            relations.scratch.put(_near(place, index), dict(zip(("row", "values"), nothing, strict=True)))
+            nothing: dict[str, Array] = {"row": np.empty(0, np.int64), "values": np.empty(0, np.float32)}
+            relations.scratch.put(_near(place, index), nothing)
         return 1.0
+    check_fits(n, d, task.max_bytes)
     training = training_sample((batch for batch in batches() if len(batch)), n)
-    nearest_index = NearestIndex(n, d, task.max_bytes, training)
+    nearest_index = NearestIndex(n, d, training)
     for batch in batches():
         nearest_index.add(batch.vectors)
     k = 1 if task.source == FRAME else N_NEAREST
@@ -231,9 +242,9 @@ def find_neighbours(task: NeighbourTask) -> float:
             values[first:end] = label_agreement(nearest, codes[first:end], codes)
         first = end
     first = 0
-    for index, batch in enumerate(batches()):
-        end = first + len(batch)
-        relations.scratch.put(_near(place, index), {"row": batch.row, "values": values[first:end]})
+    for index, of_partition in enumerate(rows):
+        end = first + len(of_partition)
+        relations.scratch.put(_near(place, index), {"row": of_partition, "values": values[first:end]})
         first = end
     return measured_recall(nearest_index, batches, n, k)
 

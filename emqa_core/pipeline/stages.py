@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -115,7 +116,7 @@ def evaluate_partitions(plan: Plan, finished: Finished, executor: Executor, prog
     scratch = {model: scratch_of(plan, executor, model) for model in models}
     indices = range(plan.n_partitions)
     pending = [index for index in indices if index not in finished]
-    is_related = bool(pending) and bool(relations_of(plan, scratch[models[0]]))
+    is_related = bool(pending) and bool(relations_of(plan))
     cut = partition_tasks(plan, executor, scratch, progress, list(indices) if is_related else pending)
     if is_related:
         relate_partitions(cut, plan, executor, progress)
@@ -130,6 +131,7 @@ def evaluate_partitions(plan: Plan, finished: Finished, executor: Executor, prog
     progress.finish("evaluate")
     for model in models:
         _check_quarantine(plan, model, states[model])
+        _say_what_is_null(model, states[model], progress)
     return Evaluated(states, scratch, executor.description)
 
 
@@ -183,6 +185,16 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
     }
     progress.finish("count")
     return Counted(samples, measured)
+
+
+def _say_what_is_null(model: str, state: PartitionState, progress: Progress) -> None:
+    """Count the images that gave nothing, and the frames at which users' functions raised errors."""
+    for source, word in (("image", "images gave no pixels"), ("metric", "frames without a metric of yours")):
+        found = state.quarantine.filter(pc.equal(state.quarantine["source"].cast(pa.string()), source))
+        reasons = Counter(found["reason"].to_pylist())
+        if reasons:
+            listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common(3))
+            progress.note(f"{model}: {found.num_rows:,} {word} ({listed}): table quarantine")
 
 
 def _say_what_is_folded(axes: Mapping[str, MetricAxis], sample: SampleState, progress: Progress) -> None:

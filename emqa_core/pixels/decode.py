@@ -21,15 +21,16 @@ _TURNED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 
 
 class ImageError(Exception):
-    """An image that gives no pixels: the reason as the quarantine table names it, and what was found."""
+    """An image that gives no pixels: the reason as the quarantine table names it, and what was found.
 
-    def __init__(self, reason: str, found: str) -> None:
+    lasts: whether the file's content decides it, so that it need not be looked at again.
+    """
+
+    def __init__(self, reason: str, found: str, *, lasts: bool = False) -> None:
         super().__init__(f"{reason}: {found}")
         self.reason = reason
         self.found = found
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return ImageError, (self.reason, self.found)
+        self.lasts = lasts
 
 
 EMPTY = "image_empty"
@@ -60,21 +61,23 @@ def decode_image(data: bytes, frame_size: tuple[float, float], options: DecodeOp
     first. Always decoded at full resolution. Raises ImageError.
     """
     if not data:
-        raise ImageError(EMPTY, "0 bytes")
+        raise ImageError(EMPTY, "0 bytes", lasts=True)
     header = jpeg_header(data) if data[:2] == b"\xff\xd8" else None
     if header is not None and header.n_components == 3 and header.precision == 8 and not header.has_exif:
         check_size((header.width, header.height), frame_size, options)
-        return _decode_jpeg(data)
+        if (image := _decode_jpeg(data)) is not None:
+            return image
     return _decode_any(data, frame_size, options)
 
 
-def _decode_jpeg(data: bytes) -> Array:
+def _decode_jpeg(data: bytes) -> Array | None:
+    """The image; None where libjpeg has a complaint, be it harmless or not."""
     import simplejpeg
 
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False, strict=True))
-    except ValueError as error:
-        raise ImageError(UNREADABLE, f"JPEG: {error}") from None
+    except ValueError:
+        return None
 
 
 def _decode_any(data: bytes, frame_size: tuple[float, float], options: DecodeOptions) -> Array:
@@ -102,9 +105,9 @@ def _decode_any(data: bytes, frame_size: tuple[float, float], options: DecodeOpt
                 UNREADABLE, f"no image of {', '.join(FORMATS)}: begins with {data[:8]!r}"
             ) from None
         except Image.DecompressionBombError as error:
-            raise ImageError(TOO_LARGE, str(error)) from None
+            raise ImageError(TOO_LARGE, str(error), lasts=True) from None
         except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, OverflowError) as error:
-            raise ImageError(UNREADABLE, f"{type(error).__name__}: {error}") from None
+            raise ImageError(UNREADABLE, f"{type(error).__name__}: {error}", lasts=True) from None
 
 
 def _decode_tiff(data: bytes, frame_size: tuple[float, float], options: DecodeOptions) -> Array:
@@ -120,10 +123,10 @@ def _decode_tiff(data: bytes, frame_size: tuple[float, float], options: DecodeOp
                 or page.axes not in ("YXS", "SYX")
                 or page.samplesperpixel not in (3, 4)
             ):
-                raise ImageError(UNREADABLE, f"TIFF of {page.dtype} with axes {page.axes}")
+                raise ImageError(UNREADABLE, f"TIFF of {page.dtype} with axes {page.axes}", lasts=True)
             pixels = page.asarray()
     except (tifffile.TiffFileError, OSError, ValueError, KeyError, IndexError, struct.error) as error:
-        raise ImageError(UNREADABLE, f"TIFF: {error}") from None
+        raise ImageError(UNREADABLE, f"TIFF: {error}", lasts=True) from None
     pixels = np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels
     return np.ascontiguousarray(pixels[:, :, :3] >> 8).astype(np.uint8)
 
@@ -141,10 +144,14 @@ def check_size(size: tuple[int, int], frame_size: tuple[float, float], options: 
     """Raise ImageError for an image that is too large, or not of its frame's size."""
     width, height = size
     if width * height > options.max_pixels:
-        raise ImageError(TOO_LARGE, f"{width} x {height} px, at most {options.max_pixels:,} px are decoded")
+        raise ImageError(
+            TOO_LARGE, f"{width} x {height} px, at most {options.max_pixels:,} px are decoded", lasts=True
+        )
     if any(known > 0 and known != found for known, found in zip(frame_size, size, strict=True)):
         raise ImageError(
-            WRONG_SIZE, f"{width} x {height} px, the frame has {frame_size[0]:g} x {frame_size[1]:g}"
+            WRONG_SIZE,
+            f"{width} x {height} px, the frame has {frame_size[0]:g} x {frame_size[1]:g}",
+            lasts=True,
         )
 
 
@@ -157,7 +164,7 @@ def _as_rgb(image: object) -> Array:
         grey = np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8
         return np.ascontiguousarray(np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2))
     if image.mode == "F":
-        raise ImageError(UNREADABLE, "floating-point pixels, which have no range that is known")
+        raise ImageError(UNREADABLE, "floating-point pixels, which have no range that is known", lasts=True)
     return np.array(image.convert("RGBA").convert("RGB") if image.mode == "PA" else image.convert("RGB"))
 
 

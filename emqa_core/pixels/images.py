@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import posixpath
+import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote, unquote, urlsplit
 
-from emqa_core.errors import ConfigError
-from emqa_core.pixels.decode import MISSING, NOT_ALLOWED, UNREADABLE, ImageError
+from emqa_core.errors import ConfigError, StorageError
+from emqa_core.pixels.decode import MISSING, NOT_ALLOWED, TOO_LARGE, UNREADABLE, ImageError
 from emqa_core.storage import http_files
 from emqa_core.storage.location import Location
 
 _HTTP = ("http", "https")
-_THREADS = 16  # requests under way at a time: each waits its tens of milliseconds
+_THREADS = 8  # requests under way at a time: each waits its tens of milliseconds
 _MOST_UNREAD = 64 << 20  # bytes that were fetched and wait to be decoded
+_MOST_BYTES = 256 << 20  # of one image's file
 
 
 @dataclass(frozen=True)
 class ImageRoot:
-    """The folder, bucket or site below which images lie, and nothing else is read. Picklable."""
+    """The folder, bucket or site below which images lie, and nothing else is read. Picklable.
+
+    Links in a local folder are followed: whoever makes the folder decides what is in it.
+    """
 
     url: str
     location: Location | None
@@ -31,15 +40,20 @@ class ImageRoot:
     def of(cls, root: str, location: Location, *, allow_http: bool) -> ImageRoot:
         """root: as configured. location: the output, whose storage options reach the root's store too.
 
-        Raises ConfigError for http without leave, StorageError for a store that is not known.
+        Raises ConfigError for http without leave or with credentials, StorageError for a store that is not
+        known.
         """
-        scheme = root.partition("://")[0]
-        if scheme in _HTTP:
+        parts = urlsplit(root)
+        if parts.scheme in _HTTP:
             if not allow_http:
                 raise ConfigError(
-                    f"images.root is {scheme}://",
+                    f"images.root is {parts.scheme}://",
                     expected="a folder or s3://, gs://, abfs://",
                     next_step="set images.allow_http=true to read images over the network",
+                )
+            if parts.username or parts.password or parts.query or parts.fragment:
+                raise ConfigError(
+                    "images.root carries credentials or a query", expected=f"{parts.scheme}://host/folder"
                 )
             return cls(root.rstrip("/"), None)
         place = Location.of(root, location.storage)
@@ -55,6 +69,7 @@ class ImageRoot:
             if not uri.startswith(f"{self.url}/"):
                 raise ImageError(NOT_ALLOWED, f"not below {self.url}")
             uri = uri[len(self.url) + 1 :]
+            uri = unquote(uri) if self.location is None else uri
         elif self.is_local and self.location is not None and uri.startswith(f"{self.location.path}/"):
             uri = uri[len(self.location.path) + 1 :]
         normal = posixpath.normpath(uri)
@@ -69,27 +84,47 @@ class ImageRoot:
         """
         path = self.path_of(uri)
         with _explained():
-            if self.location is not None:
-                return self.location.child(path).version()
-            return http_files.version(f"{self.url}/{path}")
+            if self.location is None:
+                tag, n_bytes = http_files.version(self._address(path))
+            elif self.is_local:
+                found = _regular(Path(self.location.path, path))
+                tag, n_bytes = f"{found.st_mtime_ns:x}", found.st_size
+            else:
+                tag, n_bytes = self.location.child(path).version()
+        return f"{tag}-{n_bytes}"
 
     def read(self, uri: str) -> bytes:
         """The file's bytes. Raises as `tag_of`."""
         path = self.path_of(uri)
         with _explained():
             if self.location is None:
-                return http_files.read_bytes(f"{self.url}/{path}")
-            if self.is_local:
-                return Path(self.location.path, path).read_bytes()
-            return self.location.child(path).read_bytes()
+                data = http_files.read_bytes(self._address(path), _MOST_BYTES + 1)
+            elif self.is_local:
+                _regular(Path(self.location.path, path))
+                with Path(self.location.path, path).open("rb") as file:
+                    data = file.read(_MOST_BYTES + 1)
+            else:
+                data = self._read_object(self.location.child(path))
+        if len(data) > _MOST_BYTES:
+            raise ImageError(TOO_LARGE, f"a file of more than {_MOST_BYTES >> 20} MiB", lasts=True)
+        return data
+
+    @staticmethod
+    def _read_object(file: Location) -> bytes:
+        # A range of an empty object is an error, so that its size is asked for first.
+        if file.size() > _MOST_BYTES:
+            raise ImageError(TOO_LARGE, f"a file of more than {_MOST_BYTES >> 20} MiB", lasts=True)
+        return file.read_bytes()
 
     @contextmanager
     def open(self, uri: str) -> Iterator[BinaryIO]:
-        """The file for reading by ranges. Raises as `tag_of`."""
+        """The file for reading by ranges; one of a web site is fetched first. Raises as `tag_of`."""
         path = self.path_of(uri)
         with _explained():
             if self.location is None:
-                file = http_files.open_file(f"{self.url}/{path}")
+                file: BinaryIO = io.BytesIO(self.read(uri))
+            elif self.is_local:
+                file = Path(self.location.path, path).open("rb")  # noqa: SIM115 - closed below
             else:
                 file = self.location.child(path).open("rb")
         with file:
@@ -101,12 +136,6 @@ class ImageRoot:
             return [self._tag_or_error(uri) for uri in uris]
         with ThreadPoolExecutor(_THREADS) as threads:
             return list(threads.map(self._tag_or_error, uris))
-
-    def _tag_or_error(self, uri: str) -> str | ImageError:
-        try:
-            return self.tag_of(uri)
-        except ImageError as error:
-            return error
 
     def fetch(self, uris: Sequence[str]) -> Iterator[bytes | ImageError]:
         """The bytes of each, in order, or the error in their place; read ahead, up to 64 MiB unread."""
@@ -122,6 +151,15 @@ class ImageRoot:
                     ahead += 1
                 yield waiting.pop(0).result()
 
+    def _address(self, path: str) -> str:
+        return f"{self.url}/{'/'.join(quote(step, safe='') for step in path.split('/'))}"
+
+    def _tag_or_error(self, uri: str) -> str | ImageError:
+        try:
+            return self.tag_of(uri)
+        except ImageError as error:
+            return error
+
     def _bytes_or_error(self, uri: str) -> bytes | ImageError:
         try:
             return self.read(uri)
@@ -129,9 +167,17 @@ class ImageRoot:
             return error
 
 
+def _regular(path: Path) -> os.stat_result:
+    """What the disk says of a file. OSError for a folder or a pipe, of which reading may never end."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "not a file", str(path))
+    return found
+
+
 def _unread(waiting: Sequence[Future[bytes | ImageError]]) -> int:
-    done = (each.result() for each in waiting if each.done())
-    return sum(len(found) for found in done if isinstance(found, bytes))
+    done = (each for each in waiting if each.done() and each.exception() is None)
+    return sum(len(found) for each in done if isinstance(found := each.result(), bytes))
 
 
 @contextmanager
@@ -141,5 +187,7 @@ def _explained() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise ImageError(MISSING, "no such file") from None
-    except (PermissionError, IsADirectoryError, NotADirectoryError, ValueError) as error:
-        raise ImageError(UNREADABLE, f"{type(error).__name__}: {error}"[:200]) from None
+    except StorageError:
+        raise
+    except OSError as error:
+        raise ImageError(UNREADABLE, f"{type(error).__name__}: {error.strerror or error}"[:200]) from None

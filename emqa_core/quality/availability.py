@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from emqa_core.ingest.columns import EMBEDDING
-from emqa_core.quality.metric import Level, Need
+from emqa_core.quality.metric import Level, Need, QualityMetric
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,18 @@ class Offer:
 
     columns: Mapping[Level, pa.Schema] = field(default_factory=dict)
     has_images: bool = False
+    has_predictions: bool = True
+
+    def levels_of(self, metric: QualityMetric) -> tuple[Level, ...]:
+        """The levels at which a metric's needs are met."""
+        return tuple(
+            level for level in metric.levels if not any(self.lacking(need, level) for need in metric.needs)
+        )
 
     def lacking(self, need: Need, level: Level) -> str | None:
         """Why a need of a metric of that level is not met, as a sentence's end; None where it is."""
+        if level == "prediction" and not self.has_predictions:
+            return "no predictions are given"
         if need == "frame size":
             return self._without("frame", ("width_px", "height_px"))
         if need == "pixels":

@@ -11,7 +11,6 @@ import pyarrow as pa
 from emqa_core.objects import Array, Frames, Labels, Objects, Predictions
 from emqa_core.quality.catalogue import CATALOGUE
 from emqa_core.quality.columns import MetricColumn, metric_of_column, metric_of_numbers
-from emqa_core.quality.own import load_own
 from emqa_core.quality.own_values import OwnErrors, column_values, columns_needed
 from emqa_core.quality.registry import ChosenMetric, ChosenMetrics, Level
 from emqa_core.quality.views import NOTHING_RELATED, FrameView, ObjectView, Related
@@ -104,8 +103,7 @@ def _columns(
 
 
 def _own(metric: ChosenMetric, frame_start: Array, tables: MetricTables | None, related: Related) -> Array:
-    assert metric.own is not None
-    own = load_own(metric.own)
+    own = metric.function
     if own.looks_at == "image":
         return related.own[metric.name]
     assert tables is not None

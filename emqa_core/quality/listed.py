@@ -40,11 +40,7 @@ def list_metrics(offer: Offer | None, chosen: Sequence[str] = ()) -> list[Listed
     """
     listed = []
     for metric in CATALOGUE:
-        available = (
-            ()
-            if offer is None
-            else tuple(level for level in metric.levels if not _lacking(metric.needs, level, offer))
-        )
+        available = () if offer is None else offer.levels_of(metric)
         why_not = () if offer is None or available else unmet_needs(metric, offer)
         listed.append(
             ListedMetric(
@@ -64,10 +60,6 @@ def list_metrics(offer: Offer | None, chosen: Sequence[str] = ()) -> list[Listed
         *listed,
         *(_own(load_own(path), "installed" if path in installed else "own", offer) for path in paths),
     ]
-
-
-def _lacking(needs: Sequence[object], level: Level, offer: Offer) -> bool:
-    return any(offer.lacking(need, level) is not None for need in needs)  # type: ignore[arg-type]
 
 
 def _own(own: OwnMetric, group: str, offer: Offer | None) -> ListedMetric:

@@ -22,6 +22,7 @@ _N_RECALL = 1_000  # vectors by which recall is measured
 _N_TRAINING = 100_000
 _PROBED_SHARE = 0.06  # of the cells of the index that each vector looks into
 _AT_ONCE = 8_192
+_MOST_WHOLE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,16 @@ class Vectors:
 
 def unit_vectors(values: Array, code: Array, key: Array) -> Vectors:
     """Vectors (n, d) scaled to length 1; those that are null, zero or not finite (NaN) are left out."""
-    values = values.astype(np.float64)
-    length = np.sqrt((values * values).sum(axis=1))
+    # A block at a time: in float64 they take twice the room.
+    length = np.empty(len(values))
+    for start in range(0, len(values), _AT_ONCE):
+        block = values[start : start + _AT_ONCE].astype(np.float64)
+        length[start : start + _AT_ONCE] = np.sqrt((block * block).sum(axis=1))
     row = np.flatnonzero(np.isfinite(length) & (length > 0))
-    unit = (values[row] / length[row, None]).astype(np.float32)
+    unit = np.empty((len(row), values.shape[1]), np.float32)
+    for start in range(0, len(row), _AT_ONCE):
+        chosen = row[start : start + _AT_ONCE]
+        unit[start : start + _AT_ONCE] = values[chosen].astype(np.float64) / length[chosen, None]
     return Vectors(unit, row, code[row], key[row])
 
 
@@ -61,15 +68,30 @@ class Nearest:
     place: Array
 
 
+def index_bytes(n: int, d: int) -> int:
+    """What the index of n vectors of length d takes, besides the vectors that it learns from."""
+    is_whole = n <= MOST_EXACT or 4 * n * d <= _MOST_WHOLE_BYTES
+    return n * (d * (4 if is_whole else 1) + 16) + min(n, _N_TRAINING) * d * 4
+
+
+def check_fits(n: int, d: int, max_bytes: float) -> None:
+    """Raise PlanError for vectors whose index takes more than `max_bytes`."""
+    if (needed := index_bytes(n, d)) > max_bytes:
+        raise PlanError(
+            f"{n:,} embeddings of {d:,} numbers need {needed / 2**30:.1f} GiB",
+            expected=f"at most {max_bytes / 2**30:.1f} GiB, half of what a worker has",
+            next_step="raise cluster.memory_per_worker_mib, or leave `embeddings` out of metrics",
+        )
+
+
 class NearestIndex:
     """All vectors of a source, added batch by batch in their order, to be asked for nearest others.
 
-    n: how many there will be, d: their length. max_bytes: memory that the index may take; where whole vectors
-    do not fit an index keeps a byte for each number; PlanError where that does not fit either. Deterministic:
-    one thread, a fixed seed.
+    n: how many there will be, d: their length. Whole vectors are kept up to a GiB, beyond it a byte for each
+    number. Deterministic: one thread, a fixed seed.
     """
 
-    def __init__(self, n: int, d: int, max_bytes: float, training: Array) -> None:
+    def __init__(self, n: int, d: int, training: Array) -> None:
         import faiss
 
         faiss.omp_set_num_threads(1)
@@ -78,15 +100,9 @@ class NearestIndex:
         if self.is_exact:
             self._index = faiss.IndexFlatIP(d)
             return
-        if 1.0 * n * d > max_bytes:
-            raise PlanError(
-                f"{n:,} embeddings of {d:,} numbers do not fit a worker",
-                expected=f"at most {max_bytes / 2**30:.1f} GiB at a byte for each number",
-                next_step="raise cluster.memory_per_worker_mib, or leave `embeddings` out of metrics",
-            )
         n_cells = int(min(4 * np.sqrt(n), len(training) / 40))
         cells = faiss.IndexFlatIP(d)
-        if 4.0 * n * d <= max_bytes:
+        if 4 * n * d <= _MOST_WHOLE_BYTES:
             self._index = faiss.IndexIVFFlat(cells, d, n_cells, faiss.METRIC_INNER_PRODUCT)
         else:
             self._index = faiss.IndexIVFScalarQuantizer(

@@ -15,13 +15,14 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, cast
 
-from emqa_core.errors import ConfigError
+from emqa_core.errors import ConfigError, MetricError
 from emqa_core.objects import Array
 from emqa_core.quality.metric import LEVELS, Level
 
@@ -105,24 +106,42 @@ def _declared(
     if chosen == ("frame",) and not name.startswith("frame_"):
         name = f"frame_{name}"
     meaning = (inspect.getdoc(function) or f"The function {function.__name__}.").partition("\n")[0]
-    return OwnMetric(name, looks_at, chosen, tuple(needs), unit, low, high, meaning, function)
+    columns = (needs,) if isinstance(needs, str) else tuple(needs)
+    if strange := [need for need in columns if need.rpartition(".")[0] not in ("", "frame")]:
+        raise ConfigError(
+            f"metric {name!r}: needs={strange!r}", expected="columns of its own table, or frame.COLUMN"
+        )
+    if low is not None and high is not None and low > high:
+        raise ConfigError(f"metric {name!r}: low={low} lies above high={high}")
+    return OwnMetric(name, looks_at, chosen, columns, unit, low, high, meaning, function)
 
 
-@cache
-def load_own(path: str) -> OwnMetric:
-    """The metric at `module:function`. Raises ConfigError where there is none.
+_TEXT_OF: dict[str, str] = {}  # digest of each module's text as it was loaded
 
-    The working directory is looked through too, as Python does for a program there.
+
+def load_own(path: str, digest: str | None = None) -> OwnMetric:
+    """The metric at `module:function`; the working directory is looked through too, as for a program there.
+
+    digest: the text of its module must have it. None: as it is on the disk now; a module that changed since
+    it was loaded is loaded again. Raises ConfigError where there is no such metric, MetricError for another
+    text than was asked for.
     """
     module_name, _, function = path.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
     try:
-        found = importlib.import_module(module_name)
+        with quiet():
+            module = sys.modules.get(module_name) or importlib.import_module(module_name)
+        loaded = _TEXT_OF.setdefault(module_name, _text_digest(module))
+        if digest != loaded and (current := _text_digest(module)) != loaded:
+            with quiet():
+                module = importlib.reload(module)
+            _TEXT_OF[module_name] = loaded = current
+        found: Any = module
         for step in function.split("."):
             found = getattr(found, step)
-    except Exception as error:  # noqa: BLE001 - the module is the user's, and may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the module is the user's, and may raise anything
         raise ConfigError(
             f"metric {path!r} cannot be loaded",
             expected="an importable module and the name of a function in it, as module:function",
@@ -134,20 +153,42 @@ def load_own(path: str) -> OwnMetric:
             found=type(found).__name__,
             next_step="decorate the function with emqa_core.column_metric or emqa_core.image_metric",
         )
+    if digest is not None and digest != loaded:
+        raise MetricError(
+            f"metric {path!r} is of another version where it is computed",
+            next_step="give the workers the same module, or start them anew",
+        )
     return found
 
 
+def quiet() -> AbstractContextManager[object]:
+    """What a user's code prints goes to stderr: stdout is for results."""
+    return redirect_stdout(sys.stderr)
+
+
+def module_digest(path: str) -> str:
+    """The digest of the module that a loaded metric stands in: another text, another run."""
+    return _TEXT_OF[path.partition(":")[0]]
+
+
 def installed_paths() -> dict[str, str]:
-    """`module:function` of the metrics that installed packages bring, by metric name."""
-    paths = sorted({point.value for point in metadata.entry_points(group=ENTRY_POINTS)})
-    return {load_own(path).name: path for path in paths}
+    """`module:function` of the metrics that installed packages bring, by metric name.
+
+    Raises ConfigError for one that cannot be loaded, and for two of one name, naming both.
+    """
+    found: dict[str, str] = {}
+    for path in sorted({point.value for point in metadata.entry_points(group=ENTRY_POINTS)}):
+        name = load_own(path).name
+        if name in found:
+            raise ConfigError(
+                f"installed packages bring two metrics {name!r}: {found[name]!r} and {path!r}",
+                next_step="uninstall one of them, or name the other metrics to evaluate",
+            )
+        found[name] = path
+    return found
 
 
-def source_digest(path: str) -> str:
-    """A digest of the module that a metric stands in: another text, another run."""
-    module = sys.modules[load_own(path).function.__module__]
-    try:
-        text = inspect.getsource(module)
-    except OSError:
-        text = path
-    return hashlib.sha256(text.encode()).hexdigest()
+def _text_digest(module: ModuleType) -> str:
+    file = getattr(module, "__file__", None)
+    text = Path(file).read_bytes() if file and Path(file).is_file() else module.__name__.encode()
+    return hashlib.sha256(text).hexdigest()

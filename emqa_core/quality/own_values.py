@@ -12,7 +12,7 @@ from emqa_core.combined import combined
 from emqa_core.errors import MetricError
 from emqa_core.ingest.quarantine import METRIC_FAILED, BadRows
 from emqa_core.objects import Array
-from emqa_core.quality.own import OwnMetric
+from emqa_core.quality.own import OwnMetric, quiet
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,14 @@ class OwnErrors:
     frame_ids: pa.Array
     first: int = 0
     rows: BadRows = field(default_factory=lambda: BadRows("metric"))
+    named: set[tuple[str, int]] = field(default_factory=set)
 
-    def add(self, metric: OwnMetric, frame: int, error: Exception) -> None:
-        """Raises MetricError where errors end the run."""
+    def add(self, metric: OwnMetric, frame: int, error: BaseException) -> None:
+        """Name a frame once for each metric. Raises MetricError where errors end the run."""
         frame_id = str(self.frame_ids[frame].as_py())
+        if (metric.name, frame) in self.named:
+            return
+        self.named.add((metric.name, frame))
         cause = f"{type(error).__name__}: {error}"
         if self.fails:
             raise MetricError(
@@ -51,8 +55,10 @@ def column_values(
     """
     n_rows = int(frame_start[-1])
     try:
-        return _checked(metric, metric(columns), n_rows)
-    except Exception:  # noqa: BLE001 - the function is the user's; what it raises is named frame by frame
+        # Copies: a function that changes its columns and then raises is called again.
+        given = {name: column.copy() for name, column in columns.items()}
+        return _checked(metric, _called(metric, given), n_rows)
+    except (Exception, SystemExit):  # noqa: BLE001 - the function is the user's; what it raises is named frame by frame
         values = np.full(n_rows, np.nan)
     for frame in range(len(frame_start) - 1):
         rows = slice(int(frame_start[frame]), int(frame_start[frame + 1]))
@@ -72,10 +78,15 @@ def _or_null(
     metric: OwnMetric, given: Mapping[str, Array] | Array, n_rows: int, frame: int, errors: OwnErrors
 ) -> Array:
     try:
-        return _checked(metric, metric(given), n_rows)
-    except Exception as error:  # noqa: BLE001 - as above
+        return _checked(metric, _called(metric, given), n_rows)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
         errors.add(metric, frame, error)
         return np.full(n_rows, np.nan)
+
+
+def _called(metric: OwnMetric, given: Mapping[str, Array] | Array) -> object:
+    with quiet():
+        return metric(given)
 
 
 def _checked(metric: OwnMetric, found: object, n_rows: int) -> Array:
@@ -83,6 +94,8 @@ def _checked(metric: OwnMetric, found: object, n_rows: int) -> Array:
     values = np.asarray(found)
     if values.ndim == 0:
         values = np.broadcast_to(values, (n_rows,))
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"returned {values.dtype} instead of numbers")
     if values.shape != (n_rows,):
         raise ValueError(f"returned an array of shape {values.shape} for {n_rows} rows")
     values = values.astype(np.float64)

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import pyarrow as pa
 
@@ -18,14 +18,15 @@ from emqa_core.errors import ConfigError
 from emqa_core.ingest.columns import COLUMNS
 from emqa_core.quality.availability import Offer
 from emqa_core.quality.catalogue import CATALOGUE, CONTROLS
-from emqa_core.quality.metric import LEVELS, OBJECTS, Level, QualityMetric
-from emqa_core.quality.own import OwnMetric, installed_paths, load_own
+from emqa_core.quality.metric import LEVELS, OBJECTS, Group, Level, QualityMetric
+from emqa_core.quality.own import OwnMetric, installed_paths, load_own, module_digest
 from emqa_core.schema import Column
 
 __all__ = ["CATALOGUE", "ChosenMetric", "ChosenMetrics", "Level", "QualityMetric", "choose_metrics"]
 
-FAMILIES = ("geometry", "score", "pixels", "tracks", "embeddings", "controls")
+FAMILIES: tuple[str, ...] = get_args(Group)
 GROUPS = ("all", "catalogue", "columns", "installed", "none", *FAMILIES)
+_NOT_GIVEN = ("frame_id", "class_id", "class_name")  # turned into numbers that mean nothing outside a run
 _BY_NAME = {metric.name: metric for metric in CATALOGUE}
 
 
@@ -34,8 +35,8 @@ class ChosenMetric:
     """A metric of a run.
 
     levels: those at which the data set meets its needs. types: the type of its column in the fact table of
-    each level. column: the further input column it is; own: the user's function, as module:function; both
-    None for a metric of the catalogue.
+    each level. column: the further input column it is; own: the user's function, as module:function, digest:
+    that of its module; all None for a metric of the catalogue.
     """
 
     name: str
@@ -45,12 +46,19 @@ class ChosenMetric:
     meaning: str
     column: str | None = None
     own: str | None = None
+    digest: str | None = None
+
+    @property
+    def function(self) -> OwnMetric:
+        """The user's function, as it was when the run was planned."""
+        assert self.own is not None
+        return load_own(self.own, self.digest)
 
     @property
     def needs(self) -> frozenset[str]:
         """What a metric of the catalogue needs; of a user's function over images, pixels."""
         if self.own is not None:
-            return frozenset({"pixels"} if load_own(self.own).looks_at == "image" else ())
+            return frozenset({"pixels"} if self.function.looks_at == "image" else ())
         return frozenset() if self.column is not None else frozenset(_BY_NAME[self.name].needs)
 
     @property
@@ -114,14 +122,18 @@ def choose_metrics(names: Sequence[str], offer: Offer) -> ChosenMetrics:
         return ChosenMetrics()
     catalogue = {metric.name: _of_catalogue(metric, offer) for metric in CATALOGUE}
     further = _further_metrics(offer.columns)
-    installed = installed_paths()
-    known = [*catalogue, *(metric.name for metric in further), *installed]
+    known = [*catalogue, *(metric.name for metric in further)]
+    # Packages are asked only where they may be meant: a broken one must not break a run without it.
+    may_be_installed = [name for name in names if name not in (*known, *GROUPS) and ":" not in name]
+    is_asked = may_be_installed or not {"all", "installed"}.isdisjoint(names)
+    installed = installed_paths() if is_asked else {}
+    known += installed
     for name in names:
         _check_known(name, known)
     columns_wanted = not {"all", "columns"}.isdisjoint(names)
     chosen_further = _joined([m for m in further if columns_wanted or m.name in names])
     chosen_own = [
-        *(_of_own(name, offer, is_named=True) for name in dict.fromkeys(names) if ":" in name),
+        *(_of_own(name, offer, is_named=True) for name in dict.fromkeys(names) if _is_path(name, known)),
         *_installed(installed, names, offer),
     ]
     _check_apart([*chosen_further, *chosen_own])
@@ -137,10 +149,25 @@ def choose_metrics(names: Sequence[str], offer: Offer) -> ChosenMetrics:
                 found="; ".join(unmet_needs(_BY_NAME[name], offer)),
                 next_step="see `emqa metrics` for those that are",
             )
+    for group in set(names) & set(FAMILIES):
+        _check_group(group, catalogue, offer)
     for metric in (*(catalogue[name] for name in wanted), *chosen_further, *chosen_own):
         wanted.update(CONTROLS[level] for level in metric.levels)
     of_catalogue = (metric for name, metric in catalogue.items() if name in wanted and metric.levels)
     return ChosenMetrics((*of_catalogue, *chosen_further, *chosen_own))
+
+
+def _check_group(group: str, catalogue: Mapping[str, ChosenMetric], offer: Offer) -> None:
+    """Raise ConfigError for a family that was asked for by name and has no metric on this data set."""
+    members = [metric for metric in CATALOGUE if metric.group == group]
+    if any(catalogue[metric.name].levels for metric in members):
+        return
+    reasons = dict.fromkeys(reason for metric in members for reason in unmet_needs(metric, offer))
+    raise ConfigError(
+        f"no metric of the group {group!r} is available",
+        found="; ".join(reasons),
+        next_step="see `emqa metrics` for those that are",
+    )
 
 
 def unmet_needs(metric: QualityMetric, offer: Offer) -> tuple[str, ...]:
@@ -154,10 +181,13 @@ def unmet_needs(metric: QualityMetric, offer: Offer) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reasons))
 
 
+def _is_path(name: str, known: Sequence[str]) -> bool:
+    """Whether a name is a function's path; a column may hold a colon too."""
+    return ":" in name and name not in known
+
+
 def _of_catalogue(metric: QualityMetric, offer: Offer) -> ChosenMetric:
-    levels = tuple(
-        level for level in metric.levels if not any(offer.lacking(need, level) for need in metric.needs)
-    )
+    levels = offer.levels_of(metric)
     return ChosenMetric(metric.name, levels, (schema.FLOAT32,) * len(levels), metric.unit, metric.meaning)
 
 
@@ -181,16 +211,21 @@ def _of_own(path: str, offer: Offer, *, is_named: bool) -> ChosenMetric:
             f"metric {path!r} is not available",
             found="; ".join(dict.fromkeys(filter(None, lacking.values()))),
         )
-    return ChosenMetric(own.name, levels, (schema.FLOAT32,) * len(levels), own.unit, own.meaning, None, path)
+    types = (schema.FLOAT32,) * len(levels)
+    return ChosenMetric(own.name, levels, types, own.unit, own.meaning, None, path, module_digest(path))
 
 
 def own_needs_unmet(own: OwnMetric, level: Level, offer: Offer) -> str | None:
     """Why a user's metric cannot be computed at a level; None where it can."""
     if own.looks_at == "image":
         return offer.lacking("pixels", level)
+    if level == "prediction" and not offer.has_predictions:
+        return "no predictions are given"
     for need in own.needs:
         table, _, column = need.rpartition(".")
         of: Level = "frame" if table == "frame" else level
+        if column in _NOT_GIVEN:
+            return f"column {column} is not given to functions"
         if column not in offer.columns.get(of, pa.schema([])).names:
             return f"the {of} table has no column {column}"
     return None
@@ -202,7 +237,8 @@ def _further_metrics(columns: Mapping[Level, pa.Schema]) -> list[ChosenMetric]:
         canonical = {column.name for column in COLUMNS[level]}
         for field in columns.get(level, pa.schema([])):
             kind = _kind_of(field.type)
-            if field.name in canonical or kind is None:
+            is_index = field.name.startswith("__index_level_")  # which pandas adds to Parquet files
+            if field.name in canonical or kind is None or is_index:
                 continue
             is_prefixed = level != "frame" or field.name.startswith("frame_")
             name = field.name if is_prefixed else f"frame_{field.name}"
@@ -274,7 +310,11 @@ def _check_apart(metrics: Sequence[ChosenMetric]) -> None:
 
 
 def _check_free(metric: ChosenMetric) -> None:
-    level = metric.levels[0]
+    for level in metric.levels:
+        _check_free_at(metric, level)
+
+
+def _check_free_at(metric: ChosenMetric, level: Level) -> None:
     table = schema.TABLES[level]
     declared = {*table.by_name, *(column.name for column in schema.COMMON)}
     taken_by = None

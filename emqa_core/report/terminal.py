@@ -100,7 +100,7 @@ def print_headline(page: Page, row: Row, headline: Headline, view: View) -> None
             "COCO: " + "  ".join(f"{name} {measure(value)}" for name, value in headline.coco.items()), "dim"
         )
     left_out = [
-        (row["n_quarantined"], "bad input row", "in quarantine"),
+        (row["n_quarantined"], "row", "in quarantine"),
         (row["n_unlisted"], "prediction", "of classes that the labels do not list, left out"),
     ]
     for n, noun, what in left_out:

@@ -188,6 +188,10 @@ class Location:
                 return Path(self.path).exists()
             return bool(self._files.exists(self.path))
 
+    def is_folder(self) -> bool:
+        """Whether a local folder is there."""
+        return Path(self.path).is_dir()
+
     def remove(self) -> None:
         """Remove a file or a whole folder; what is not there is no error."""
         with explain_errors(self):
@@ -236,18 +240,15 @@ class Location:
         tag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash")
         return str(tag).strip('"') if tag else None
 
-    def version(self) -> str:
-        """What changes when the file does, without reading it: a store's tag, a disk's time of change; size.
+    def version(self) -> tuple[str, int]:
+        """What changes when a store's object does, without reading it: its tag, and its size in bytes.
 
         FileNotFoundError where there is no file.
         """
         with explain_errors(self):
-            if self.store == "file":
-                found = Path(self.path).stat()
-                return f"{found.st_mtime_ns:x}-{found.st_size:x}"
             entry = self._files.info(self.path)
         tag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash") or entry.get("LastModified")
-        return f"{tag}-{entry['size']}".replace('"', "")
+        return str(tag).strip('"'), int(entry["size"])
 
     @property
     def delta_url(self) -> str:
