@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from benchmarks.generate import write
 from emqa_core.pipeline.partitioning import PartitionRows, RowDensity, evaluate_bytes
@@ -29,6 +32,20 @@ print(json.dumps([peak * 1024, plan.projected_bytes]))
 """
 
 
+def _peak_and_projection(options: dict[str, object], n_partitions: int) -> tuple[int, int]:
+    """Bytes that a fresh process took at most for a run, and what its plan projected."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(options), str(n_partitions)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    peak, projected = json.loads(done.stdout)
+    return peak, projected
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the peak in /proc")
 @pytest.mark.parametrize(
@@ -47,15 +64,44 @@ def test_a_fresh_process_stays_within_its_projection(
         "metrics": [metrics],
         "cluster": {"address": "none", "partition_predictions": partition_predictions},
     }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(options), str(n_partitions)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    peak, projected = json.loads(done.stdout)
+    peak, projected = _peak_and_projection(options, n_partitions)
+    assert projected / 3 <= peak <= projected
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the peak in /proc")
+def test_large_images_stay_within_the_projection(tmp_path: Path) -> None:
+    """Images of 24 million pixels, one of them with 16 bits: decoded one at a time, as the plan says."""
+    width, height = 6_000, 4_000
+    ramp = np.add.outer(np.arange(height), np.arange(width)) % 251
+    pixels = np.repeat(ramp.astype(np.uint8)[:, :, None], 3, axis=2)
+    for name in ("a.jpg", "b.png", "c.webp"):
+        Image.fromarray(pixels).save(tmp_path / name, quality=90, compress_level=1)
+    Image.fromarray((ramp * 250).astype(np.uint16)).save(tmp_path / "d.png", compress_level=1)
+    names = ["a.jpg", "b.png", "c.webp", "d.png"]
+    pd.DataFrame(
+        {"frame_id": range(4), "width_px": width, "height_px": height, "image_uri": names}
+    ).to_parquet(tmp_path / "frames.parquet")
+    box = {
+        "frame_id": range(4),
+        "class_id": 1,
+        "x_px": 10.0,
+        "y_px": 10.0,
+        "width_px": 5_000.0,
+        "height_px": 3_000.0,
+    }
+    pd.DataFrame(box).to_parquet(tmp_path / "labels.parquet")
+    pd.DataFrame({**box, "score": 0.5}).to_parquet(tmp_path / "predictions.parquet")
+    options = {
+        "labels": str(tmp_path / "labels.parquet"),
+        "predictions": {"m": str(tmp_path / "predictions.parquet")},
+        "frames": str(tmp_path / "frames.parquet"),
+        "images": {"root": str(tmp_path)},
+        "output": str(tmp_path / "eval"),
+        "metrics": ["all"],
+        "cluster": {"address": "none"},
+    }
+    peak, projected = _peak_and_projection(options, 1)
     assert projected / 3 <= peak <= projected
 
 
