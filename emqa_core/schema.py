@@ -371,7 +371,7 @@ RUN = TableSchema(
     "a run",
     (
         _c("status", STRING, "`complete`; a run without a row here does not exist."),
-        _c("digest", STRING, "SHA-256 over options that change results, inputs' content (of images their root alone), versions."),
+        _c("digest", STRING, "SHA-256 over options, inputs' content (of images their root) and versions."),
         _c("code_version", STRING, "Version of emqa."),
         _c("schema_version", INT, "Version of the tables."),
         _c("matching", STRING, "Matching protocol."),
