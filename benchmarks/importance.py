@@ -73,7 +73,7 @@ def measure(*, intervals: bool) -> dict:
             "peak_mib": peak_mib(),
             "n_predictions": plan.inputs.predictions["model"].n_rows,
             "n_labels": plan.inputs.labels.n_rows,
-            "n_metrics": len(counted.measured["model"]),
+            "n_metrics": len(counted.measured["model"].metrics),
         }
     return measured
 
