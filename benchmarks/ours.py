@@ -23,8 +23,9 @@ ALL_METRICS = {"metrics": ["all"], "intervals": False}
 
 
 def options_for(data: Path, output: Path | None, **further: object) -> dict[str, object]:
-    """The options of a run on generated data, in this process."""
+    """The options of a run on generated data, in this process; without metrics without error types too."""
     return {
+        "error_types": further.get("metrics") != ["none"],
         "labels": str(data / "label.parquet"),
         "predictions": {"model": str(data / "prediction.parquet")},
         "frames": str(data / "frame.parquet"),

@@ -44,6 +44,8 @@ STAGES: tuple[tuple[str, str, str | None], ...] = (
     ("match", "emqa_core.matching.coco:match_coco", None),
     ("outcomes", "emqa_core.matching.matches:Matches.prediction_outcomes", None),
     ("outcomes", "emqa_core.matching.matches:Matches.label_outcomes", None),
+    ("error types", "emqa_core.matching.error_types:error_types", None),
+    ("error types", "emqa_core.matching.error_types:count_errors", None),
     ("make fact tables", f"{P}.id_text:id_text", None),
     ("make fact tables", f"{P}.partition_side:PartitionSide.as_stored", None),
     ("make fact tables", f"{P}.fact_tables:prediction_table", None),

@@ -210,6 +210,9 @@ class EvaluationConfig(_Section):
         changes_results=True,
     )
 
+    error_types: bool = _option(
+        True, "Why each prediction is false and each label missed, at the chosen T.", changes_results=True
+    )
     metrics: tuple[str, ...] = _option(
         ("all",),
         "Quality metrics by name or group (`emqa metrics` lists both), or a function as `module:function`.",

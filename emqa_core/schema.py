@@ -109,6 +109,7 @@ PREDICTION = TableSchema(
         _c("score", FLOAT, "The model's confidence, as given."),
         *BOX,
         _c("outcome", LABEL, "`true_positive`, `false_positive` or `ignored` at the chosen IoU threshold."),
+        _c("error_type", LABEL, "Why a false positive is one; table `error_type` has the words.", "", True),
         _c("iou", FLOAT, "IoU with its label; null without one (0 under `best_iou`).", "0..1", True),
         _c(
             "iou_duplicate",
@@ -141,6 +142,7 @@ LABEL_TABLE = TableSchema(
         _c("is_crowd", BOOL, "The box covers a group of objects."),
         _c("is_ignored", BOOL, "The label counts neither as found nor as missed."),
         _c("outcome", LABEL, "`found`, `missed` or `ignored` at the chosen IoU threshold."),
+        _c("error_type", LABEL, "Why a missed label was missed; table `error_type` has the words.", "", True),
         _c("iou", FLOAT, "IoU with the prediction that found it.", "0..1", True),
         _c("iou_max", FLOAT, "`best_iou` only: missed at T exactly when iou_max < T.", "-1..1", True),
         _c("prediction_id", STRING, "The prediction that found it at the chosen threshold.", "", True),
@@ -238,6 +240,25 @@ CLASS_COOCCURRENCE = TableSchema(
         _c("other_class_id", LABEL, "Id of the other class."),
         _c("other_class_name", LABEL, "Name of the other class."),
         _c("sum_product", INT, "Σ over frames of n_class · n_other, rows that count."),
+    ),
+)
+
+ERROR_TYPE = TableSchema(
+    "error_type",
+    "a class or all x source x error type, at the chosen IoU threshold",
+    (
+        *SCOPE,
+        _c("source", LABEL, "`prediction`: of false positives; `label`: of missed labels."),
+        _c(
+            "error_type",
+            LABEL,
+            "`localization`, `classification`, `duplicate`, `background`,"
+            " `classification_and_localization`; of labels also `missed`.",
+        ),
+        _c("n", INT, "Rows with this error."),
+        _c(
+            "share", FLOAT, "Of the false positives, or of the missed labels; null without any.", "0..1", True
+        ),
     ),
 )
 
@@ -404,6 +425,7 @@ TABLES: dict[str, TableSchema] = {
         SUMMARY,
         PRECISION_RECALL,
         CLASS_COOCCURRENCE,
+        ERROR_TYPE,
         METRIC_IMPORTANCE,
         METRIC_BIN,
         METRIC_PERFORMANCE,

@@ -17,6 +17,7 @@ from emqa_core.config import EvaluationConfig
 from emqa_core.ingest.quarantine import combine_quarantine
 from emqa_core.matching.best_iou import match_best_iou
 from emqa_core.matching.coco import match_coco
+from emqa_core.matching.error_types import ErrorTypes, count_errors, error_types
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, Frames, Labels, OutcomeRows, Predictions
 from emqa_core.pipeline.class_curves import write_runs
@@ -187,9 +188,14 @@ def _evaluate_model(
     )
     side = side.as_stored()
     matches = _MATCH[config.matching](labels, predictions, n_classes, options)
-    predictions = predictions.without_boxes()
     outcomes = matches.prediction_outcomes(predictions, group, options)
     label_outcomes = matches.label_outcomes(labels, group, options)
+    causes = None
+    if config.error_types:
+        causes = error_types(
+            labels, predictions, outcomes, label_outcomes, config.iou_threshold, options.chosen
+        )
+    predictions = predictions.without_boxes()
 
     label_ids = id_text(combined(label_side.rows.table["label_id"]))
     prediction_ids = id_text(combined(side.rows.table["prediction_id"]))
@@ -197,11 +203,12 @@ def _evaluate_model(
     tables: dict[str, Callable[[], pa.Table]] = {
         "prediction": lambda: prediction_table(
             side.rows, frame_rows, task.classes, matches, outcomes, prediction_ids, label_ids,
-            _arrow_columns(prediction_columns), options,
+            _arrow_columns(prediction_columns), options, None if causes is None else causes.prediction,
         ),
         "label": lambda: label_table(
             label_side.as_stored().rows, frame_rows, task.classes, matches, label_outcomes, labels.area,
             label_ids, prediction_ids, _arrow_columns(label_columns), options,
+            None if causes is None else causes.label,
         ),
         "frame": lambda: frame_table(
             frame_rows, outcomes, label_outcomes, _arrow_columns(frame_columns), options.chosen
@@ -213,7 +220,7 @@ def _evaluate_model(
         write_part(task.location, name, run.run_id, name_of_part, run.complete(make()))
         for name, make in tables.items()
     )
-    counts = _count(matches, labels, predictions, outcomes, label_outcomes, options, n_classes)
+    counts = _count(matches, labels, predictions, outcomes, label_outcomes, options, n_classes, causes)
     outcome_rows = {"prediction": outcomes, "label": label_outcomes}
     measured = MeasuredRows(
         outcome_rows,
@@ -254,6 +261,7 @@ def _count(
     label_outcomes: OutcomeRows,
     options: MatchOptions,
     n_classes: int,
+    causes: ErrorTypes | None,
 ) -> ClassCounts:
     n_positive, n_positive_group, n_frames = count_labels(
         labels.frame_start,
@@ -278,7 +286,11 @@ def _count(
         options.score_threshold,
     )
     together = [cooccurrence(rows, options.chosen, n_classes) for rows in (outcomes, label_outcomes)]
-    return ClassCounts(n_positive, n_positive_group, by_rank, n_prediction, n_true, n_frames, *together)
+    none = np.zeros((n_classes, 0), np.int64)
+    of_errors = (none, none) if causes is None else count_errors(causes, labels, predictions, n_classes)
+    return ClassCounts(
+        n_positive, n_positive_group, by_rank, n_prediction, n_true, n_frames, *together, *of_errors
+    )
 
 
 def _arrow_columns(columns: Mapping[str, MetricColumn]) -> dict[str, pa.Array]:

@@ -16,6 +16,7 @@ from emqa_core.combined import combined
 from emqa_core.ingest.columns import BOX_COLUMNS
 from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I64, READ_U64
+from emqa_core.matching.error_types import LABEL_ERRORS, PREDICTION_ERRORS
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.objects import Array, OutcomeRows
 from emqa_core.pipeline.id_text import id_text, take_ids
@@ -96,6 +97,14 @@ def _outcome(rows: OutcomeRows, chosen: int, names: pa.Array) -> pa.Array:
     return _coded(pa.array(_outcome_codes(rows.right, rows.ignored, chosen)), names)
 
 
+def _errors(codes: Array | None, names: tuple[str, ...], n_rows: int) -> pa.Array:
+    """Error types by code, null for -1; nulls alone where there are no codes."""
+    named = pa.array(names)
+    if codes is None:
+        return pa.DictionaryArray.from_arrays(pa.nulls(n_rows, pa.int32()), named)
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), named)
+
+
 def _nullable(values: Array) -> pa.Array:
     """Float64 values without a copy, null where they are NaN."""
     is_valid = np.packbits(~np.isnan(values), bitorder="little")
@@ -137,13 +146,15 @@ def prediction_table(
     label_ids: pa.Array,
     metrics: Mapping[str, pa.Array],
     options: MatchOptions,
+    errors: Array | None,
 ) -> pa.Table:
-    """Rows of table `prediction` without the common columns."""
+    """Rows of table `prediction` without the common columns. errors: of `ErrorTypes`, None: not asked for."""
     columns = {
         "prediction_id": prediction_ids,
         **_object_columns(rows, frames, classes, outcomes.class_code),
         "score": combined(rows.table["score"]),
         "outcome": _outcome(outcomes, options.chosen, PREDICTION_OUTCOMES),
+        "error_type": _errors(errors, PREDICTION_ERRORS, len(outcomes)),
         "iou": _nullable(matches.iou),
         "iou_duplicate": _none_of(matches.iou)
         if matches.iou_duplicate is None
@@ -166,8 +177,9 @@ def label_table(
     prediction_ids: pa.Array,
     metrics: Mapping[str, pa.Array],
     options: MatchOptions,
+    errors: Array | None,
 ) -> pa.Table:
-    """Rows of table `label` without the common columns."""
+    """Rows of table `label` without the common columns. errors: of `ErrorTypes`, None: not asked for."""
     table = rows.table
     columns = {
         "label_id": label_ids,
@@ -176,6 +188,7 @@ def label_table(
         "is_crowd": combined(table["is_crowd"]),
         "is_ignored": combined(table["is_ignored"]),
         "outcome": _outcome(outcomes, options.chosen, LABEL_OUTCOMES),
+        "error_type": _errors(errors, LABEL_ERRORS, len(outcomes)),
         "iou": _nullable(matches.label_iou),
         "iou_max": _none_of(matches.label_iou) if matches.iou_max is None else pa.array(matches.iou_max),
         "prediction_id": take_ids(prediction_ids, matches.prediction_of_label),

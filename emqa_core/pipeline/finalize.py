@@ -15,6 +15,7 @@ from emqa_core.analysis.class_performance import (
     class_performance_table,
     precision_recall_table,
 )
+from emqa_core.analysis.error_table import error_type_table
 from emqa_core.analysis.summary import summary_table
 from emqa_core.ingest.quarantine import combine_quarantine
 from emqa_core.pipeline.class_curves import Reduced, ScoreReduce, WholeTask, reduce_whole
@@ -70,6 +71,7 @@ def class_tables(
             "summary": summary_table(performance, n_frames),
             "precision_recall": precision_recall_table(performance),
             "class_cooccurrence": class_cooccurrence_table(performance),
+            "error_type": error_type_table(plan.classes, counts),
         },
     )
 

@@ -91,7 +91,8 @@ class ClassCounts:
     count and true positives (as many labels are found). n_frames_with_label (K,): frames with a label
     that counts.
     cooccurrence_prediction, cooccurrence_label (K, K): Σ over frames of n_class · n_other, rows that
-    count at the chosen threshold.
+    count at the chosen threshold. n_prediction_error (K, 5), n_label_error (K, 3): false positives and missed
+    labels at the chosen threshold by error type, (K, 0) where those were not asked for.
     """
 
     n_positive: Array
@@ -102,6 +103,8 @@ class ClassCounts:
     n_frames_with_label: Array
     cooccurrence_prediction: Array
     cooccurrence_label: Array
+    n_prediction_error: Array
+    n_label_error: Array
 
     def __add__(self, other: ClassCounts) -> ClassCounts:
         return ClassCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

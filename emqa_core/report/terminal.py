@@ -10,6 +10,7 @@ from rich.console import Console
 
 from emqa_core.report.bars import bar
 from emqa_core.report.class_list import ClassFigures, rank_classes
+from emqa_core.report.error_shares import print_errors
 from emqa_core.report.headline import Headline, read_headline
 from emqa_core.report.importance import most_important_metric, rank_metrics
 from emqa_core.report.importance_chart import print_importance
@@ -44,6 +45,7 @@ def print_run(
     row = run.row()
     headline = read_headline(run, view)
     print_headline(page, row, headline, view)
+    print_errors(page, run, view)
     rankings = rank_metrics(run, view)
     print_importance(page, rankings, show_all=show_all)
     charted = metric or most_important_metric(rankings)

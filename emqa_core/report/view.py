@@ -20,6 +20,7 @@ _READ: dict[str, list[str] | None] = {
     "run": None,
     "summary": None,
     "class_performance": None,
+    "error_type": None,
     "metric_importance": None,
     "metric_bin": None,
     # By far the largest, and its sums over frames are for intervals of its own bins.
@@ -46,7 +47,8 @@ class View:
 
 def held(run: Run, tables: Sequence[str] = tuple(_READ)) -> Run:
     """The run with tables that a report takes its figures from in memory, each read once."""
-    return Run.in_memory(run.run_id, {name: run.table(name, _READ[name]) for name in tables})
+    found = set(run.tables)  # a run of an earlier version may lack some
+    return Run.in_memory(run.run_id, {name: run.table(name, _READ[name]) for name in tables if name in found})
 
 
 def choose_view(run: Run, class_: str | None = None, iou_threshold: float | None = None) -> View:

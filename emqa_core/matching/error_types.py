@@ -1,0 +1,134 @@
+"""Why a prediction is false and a label missed: TIDE's error types (Bolya et al. 2020), in a fixed order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import types
+
+from emqa_core.config import MATCH_EPSILON
+from emqa_core.kernel import kernel
+from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64
+from emqa_core.objects import Array, Labels, OutcomeRows, Predictions
+
+PREDICTION_ERRORS = (
+    "localization",
+    "classification",
+    "duplicate",
+    "background",
+    "classification_and_localization",
+)
+LABEL_ERRORS = ("missed", "localization", "classification")
+BACKGROUND_IOU = 0.1  # up to it a prediction stands for no label at all
+_LOCALIZATION, _CLASSIFICATION, _DUPLICATE, _BACKGROUND, _BOTH = range(5)
+
+
+@dataclass(frozen=True)
+class ErrorTypes:
+    """Codes of error types at the chosen IoU threshold, -1 for rows without an error.
+
+    prediction (P,) int8: into PREDICTION_ERRORS, of false positives. label (L,) int8: into LABEL_ERRORS, of
+    missed labels.
+    """
+
+    prediction: Array
+    label: Array
+
+
+@kernel(
+    types.UniTuple(types.int8[::1], 2)(
+        READ_I64, READ_I32, READ_F64, READ_F64, READ_F64, READ_F64, READ_BOOL, READ_BOOL,
+        READ_I64, READ_I32, READ_F64, READ_F64, READ_F64, READ_F64, READ_BOOL, types.float64,
+    ),
+)  # fmt: skip
+def _error_types(  # type: ignore[no-untyped-def]
+    label_start, label_class, label_x, label_y, label_w, label_h, counts, is_found,
+    prediction_start, prediction_class, x, y, w, h, is_false, threshold,
+):  # fmt: skip
+    of_prediction = np.full(prediction_class.shape[0], -1, np.int8)
+    of_label = np.full(label_class.shape[0], -1, np.int8)
+    for label in range(label_class.shape[0]):
+        if counts[label] and not is_found[label]:
+            of_label[label] = 0
+    for frame in range(label_start.shape[0] - 1):
+        first_label, last_label = label_start[frame], label_start[frame + 1]
+        for row in range(prediction_start[frame], prediction_start[frame + 1]):
+            if not is_false[row]:
+                continue
+            right, bottom, area = w[row] + x[row], h[row] + y[row], w[row] * h[row]
+            same, other = 0.0, 0.0
+            same_label, other_label = -1, -1
+            for label in range(first_label, last_label):
+                shared_w = min(right, label_w[label] + label_x[label]) - max(x[row], label_x[label])
+                shared_h = min(bottom, label_h[label] + label_y[label]) - max(y[row], label_y[label])
+                if (shared_w <= 0.0) | (shared_h <= 0.0) | (not counts[label]):
+                    continue
+                shared = shared_w * shared_h
+                iou = shared / (area + label_w[label] * label_h[label] - shared)
+                if label_class[label] == prediction_class[row]:
+                    if iou > same:
+                        same, same_label = iou, label
+                elif iou > other:
+                    other, other_label = iou, label
+            if BACKGROUND_IOU <= same <= threshold:
+                of_prediction[row] = _LOCALIZATION
+                if of_label[same_label] == 0 or of_label[same_label] == 2:
+                    of_label[same_label] = 1
+            elif other >= threshold:
+                of_prediction[row] = _CLASSIFICATION
+                if of_label[other_label] == 0:
+                    of_label[other_label] = 2
+            elif same >= threshold and is_found[same_label]:
+                of_prediction[row] = _DUPLICATE
+            elif max(same, other) <= BACKGROUND_IOU:
+                of_prediction[row] = _BACKGROUND
+            else:
+                of_prediction[row] = _BOTH
+    return of_prediction, of_label
+
+
+def error_types(
+    labels: Labels,
+    predictions: Predictions,
+    prediction_outcomes: OutcomeRows,
+    label_outcomes: OutcomeRows,
+    iou_threshold: float,
+    chosen: int,
+) -> ErrorTypes:
+    """The error of every false positive and every missed label at the chosen threshold.
+
+    s is the highest IoU with a label of the prediction's class, used or not, o with one of another class,
+    both among the frame's labels that count (first on ties). The first that holds:
+    `localization` 0.1 <= s <= T;
+    `classification` o >= T; `duplicate` s >= T and that label is found; `background` max(s, o) <= 0.1; else
+    `classification_and_localization`. A missed label is `missed` unless it is the label of highest IoU of a
+    localization error, or else of a classification error.
+    """
+    bit = np.uint64(1) << np.uint64(chosen)
+    is_false = ((prediction_outcomes.right | prediction_outcomes.ignored) & bit) == 0
+    counts, is_found = (label_outcomes.ignored & bit) == 0, (label_outcomes.right & bit) != 0
+    return ErrorTypes(
+        *_error_types(
+            labels.frame_start, labels.class_code, labels.x, labels.y, labels.width, labels.height,
+            counts, is_found,
+            predictions.frame_start, predictions.class_code, predictions.x, predictions.y,
+            predictions.width, predictions.height, is_false, min(iou_threshold, 1.0 - MATCH_EPSILON),
+        )
+    )  # fmt: skip
+
+
+def count_errors(
+    errors: ErrorTypes, labels: Labels, predictions: Predictions, n_classes: int
+) -> tuple[Array, Array]:
+    """Errors by class and type: (K, 5) int64 of predictions, (K, 3) int64 of labels."""
+    return (
+        _by_class(errors.prediction, predictions.class_code, n_classes, len(PREDICTION_ERRORS)),
+        _by_class(errors.label, labels.class_code, n_classes, len(LABEL_ERRORS)),
+    )
+
+
+def _by_class(codes: Array, class_code: Array, n_classes: int, n_types: int) -> Array:
+    has_error = codes >= 0
+    cell = class_code[has_error].astype(np.int64) * n_types + codes[has_error]
+    return np.bincount(cell, minlength=n_classes * n_types).reshape(n_classes, n_types)
