@@ -243,6 +243,22 @@ CLASS_COOCCURRENCE = TableSchema(
     ),
 )
 
+CALIBRATION = TableSchema(
+    "calibration",
+    "a class or all x bin of the score, at the chosen IoU threshold; bins with predictions only",
+    (
+        *SCOPE,
+        _c("bin", INT, "Index of the bin, 0 to 19."),
+        _c("lower", FLOAT, "Lowest score of the bin.", "0..1"),
+        _c("upper", FLOAT, "Score below which the bin ends (1 belongs to the last one).", "0..1"),
+        _c("n_predictions", INT, "Predictions in the bin that count."),
+        _c("n_true_positive", INT, "True positives among them."),
+        _c("mean_score", FLOAT, "Mean of their scores.", "0..1"),
+        _c("precision", FLOAT, "n_true_positive / n_predictions.", "0..1"),
+        _c("expected_calibration_error", FLOAT, "Of the whole scope, in each of its rows.", "0..1"),
+    ),
+)
+
 ERROR_TYPE = TableSchema(
     "error_type",
     "a class or all x source x error type, at the chosen IoU threshold",
@@ -425,6 +441,7 @@ TABLES: dict[str, TableSchema] = {
         SUMMARY,
         PRECISION_RECALL,
         CLASS_COOCCURRENCE,
+        CALIBRATION,
         ERROR_TYPE,
         METRIC_IMPORTANCE,
         METRIC_BIN,

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from emqa_core import schema
+from emqa_core.analysis.class_performance import scope_columns
 from emqa_core.classes import ClassList
 from emqa_core.matching.error_types import LABEL_ERRORS, PREDICTION_ERRORS
 from emqa_core.objects import Array
@@ -30,14 +31,10 @@ def _rows(source: str, names: tuple[str, ...], classes: ClassList, n: Array) -> 
     n_scopes, n_types = n.shape
     total = n.sum(axis=1, keepdims=True)
     share = np.divide(n, total, out=np.full(n.shape, np.nan), where=total > 0).ravel()
-    scope = np.repeat(np.arange(n_scopes) > 0, n_types).astype(np.int32)
-    code = np.repeat(np.arange(n_scopes) - 1, n_types).astype(np.int32)
-    of_class = pa.array(code, mask=code < 0)
+    code = np.repeat(np.arange(n_scopes) - 1, n_types)
     return pa.table(
         [
-            pa.DictionaryArray.from_arrays(pa.array(scope), pa.array(["all", "class"])),
-            pa.DictionaryArray.from_arrays(of_class, pa.array(classes.ids, pa.string())),
-            pa.DictionaryArray.from_arrays(of_class, pa.array(classes.names, pa.string())),
+            *scope_columns(classes, code).values(),
             pa.array([source] * n.size).dictionary_encode(),
             pa.DictionaryArray.from_arrays(
                 pa.array(np.tile(np.arange(n_types, dtype=np.int32), n_scopes)), pa.array(names)

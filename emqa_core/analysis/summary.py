@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from emqa_core import schema
+from emqa_core.analysis.calibration import expected_calibration_error
 from emqa_core.analysis.class_performance import ClassPerformance, table_of
 from emqa_core.config import COCO_AREA_RANGES, COCO_IOU_THRESHOLDS
 from emqa_core.objects import Array
@@ -66,6 +67,12 @@ def _mean(performance: ClassPerformance, values: Array) -> float:
     return float(performance.mean_over_classes(values.mean(axis=1)))
 
 
+def _calibration_error(performance: ClassPerformance) -> float | None:
+    """Of all classes together; None without a prediction whose score is a probability."""
+    error = float(expected_calibration_error(performance.counts.calibration.sum(axis=1, keepdims=True))[0])
+    return None if np.isnan(error) else error
+
+
 def _measures_at_chosen(performance: ClassPerformance) -> list[dict[str, object]]:
     config, counts = performance.config, performance.counts
     t = config.chosen_threshold_index
@@ -90,6 +97,7 @@ def _measures_at_chosen(performance: ClassPerformance) -> list[dict[str, object]
         _row("best_precision", float(best[1])),
         _row("best_recall", float(best[2])),
         _row("best_F1", float(best[3])),
+        _row("expected_calibration_error", _calibration_error(performance)),
         _row("n_labels", float(n_labels)),
         _row("n_predictions", float(n_predictions)),
         _row("n_true_positive", float(n_true)),

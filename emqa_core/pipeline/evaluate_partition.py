@@ -54,6 +54,7 @@ from emqa_core.quality.compute import (
 )
 from emqa_core.quality.own_values import OwnErrors
 from emqa_core.quality.registry import ChosenMetrics
+from emqa_core.reductions.calibration_counts import count_calibration
 from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import write_part
@@ -285,11 +286,20 @@ def _count(
         len(options.iou_thresholds),
         options.score_threshold,
     )
-    together = [cooccurrence(rows, options.chosen, n_classes) for rows in (outcomes, label_outcomes)]
     none = np.zeros((n_classes, 0), np.int64)
     of_errors = (none, none) if causes is None else count_errors(causes, labels, predictions, n_classes)
     return ClassCounts(
-        n_positive, n_positive_group, by_rank, n_prediction, n_true, n_frames, *together, *of_errors
+        n_positive,
+        n_positive_group,
+        by_rank,
+        n_prediction,
+        n_true,
+        n_frames,
+        cooccurrence(outcomes, options.chosen, n_classes),
+        cooccurrence(label_outcomes, options.chosen, n_classes),
+        of_errors[0],
+        of_errors[1],
+        count_calibration(outcomes, predictions.score, options.chosen, n_classes),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from emqa_core.analysis.best_f1 import check_products
+from emqa_core.analysis.calibration import calibration_table
 from emqa_core.analysis.class_performance import (
     ClassPerformance,
     class_cooccurrence_table,
@@ -71,6 +72,7 @@ def class_tables(
             "summary": summary_table(performance, n_frames),
             "precision_recall": precision_recall_table(performance),
             "class_cooccurrence": class_cooccurrence_table(performance),
+            "calibration": calibration_table(plan.classes, counts.calibration),
             "error_type": error_type_table(plan.classes, counts),
         },
     )

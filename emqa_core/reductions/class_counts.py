@@ -93,6 +93,7 @@ class ClassCounts:
     cooccurrence_prediction, cooccurrence_label (K, K): Σ over frames of n_class · n_other, rows that
     count at the chosen threshold. n_prediction_error (K, 5), n_label_error (K, 3): false positives and missed
     labels at the chosen threshold by error type, (K, 0) where those were not asked for.
+    calibration (3, K, 20): of `count_calibration`.
     """
 
     n_positive: Array
@@ -105,6 +106,7 @@ class ClassCounts:
     cooccurrence_label: Array
     n_prediction_error: Array
     n_label_error: Array
+    calibration: Array
 
     def __add__(self, other: ClassCounts) -> ClassCounts:
         return ClassCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

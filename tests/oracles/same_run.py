@@ -17,6 +17,8 @@ KEYS = {
     "class_performance": ("scope", "class_id", "iou_threshold", "area_range"),
     "summary": ("measure",),
     "precision_recall": ("class_id", "iou_threshold", "recall"),
+    "calibration": ("scope", "class_id", "bin"),
+    "error_type": ("scope", "class_id", "source", "error_type"),
     "class_cooccurrence": ("source", "class_id", "other_class_id"),
     "metric_importance": ("metric", "level", "target", "scope", "class_id", "iou_threshold"),
     "metric_bin": ("metric", "bin"),
