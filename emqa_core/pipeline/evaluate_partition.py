@@ -39,9 +39,10 @@ from emqa_core.pipeline.partition_states import (
     part_name,
 )
 from emqa_core.pipeline.pixel_pass import PixelOptions
-from emqa_core.pipeline.related_rows import RelatedRows, prediction_source, relate_rows
+from emqa_core.pipeline.related_rows import RelatedRows, relate_rows
 from emqa_core.pipeline.relations import Relations
 from emqa_core.pipeline.reused_memory import reused_memory
+from emqa_core.pipeline.row_sources import FRAME, LABEL, prediction_source
 from emqa_core.pipeline.rows import frames_of
 from emqa_core.pipeline.score_cuts import block_rows
 from emqa_core.pipeline.scratch import Scratch
@@ -110,7 +111,7 @@ def evaluate_partition(task: PartitionTask | TakenPartition) -> dict[str, Partit
     labels = label_side.labels(frames, is_measured=any(len(chosen) for chosen in task.metrics.values()))
     related = relate_rows(
         task, frame_rows, frames, labels,
-        lambda model: _predictions(task, model, frame_ids, frames, is_measured=False),
+        lambda model: _read(task, model, frame_ids).predictions(frames, is_measured=False),
         lambda: _errors(task, frame_ids),
     )  # fmt: skip
     partition = _Partition(task, frame_rows, frames, group, frame_ids, label_side, labels, related)
@@ -124,11 +125,11 @@ def evaluate_partition(task: PartitionTask | TakenPartition) -> dict[str, Partit
         if wanted not in measured:
             errors = _errors(task, frame_ids)
             tables = MetricTables(label_side.rows.table, frame_rows, errors)
-            columns = compute_label_metrics(chosen, frames, labels, tables, related.of("label"))
+            of_labels = related.of(LABEL, len(labels))
+            columns = compute_label_metrics(chosen, frames, labels, tables, of_labels)
             measured[wanted] = columns, errors.rows.table()
         label_columns, label_errors = measured[wanted]
-        of_images = related.errors("frame", "label", prediction_source(model))
-        bad = [related.bad_images, *of_images, label_errors]
+        bad = [*related.bad_rows(FRAME, LABEL, prediction_source(model)), label_errors]
         state = _evaluate_model(partition, model, label_columns, bad)
         cpu_s = time.process_time() - started + shared_s / len(task.predictions)
         states[model] = replace(state, cpu_s=cpu_s)
@@ -157,11 +158,8 @@ def _errors(task: PartitionTask, frame_ids: pa.Array) -> OwnErrors:
     return OwnErrors(task.config.metric_errors == "fail", frame_ids, task.first_frame)
 
 
-def _predictions(
-    task: PartitionTask, model: str, frame_ids: pa.Array, frames: Frames, *, is_measured: bool
-) -> Predictions:
-    side = PartitionSide.read("prediction", task.predictions[model], frame_ids, task.class_choice)
-    return side.predictions(frames, is_measured=is_measured)
+def _read(task: PartitionTask, model: str, frame_ids: pa.Array) -> PartitionSide:
+    return PartitionSide.read("prediction", task.predictions[model], frame_ids, task.class_choice)
 
 
 def _evaluate_model(
@@ -174,18 +172,23 @@ def _evaluate_model(
     label_side, labels, related = partition.label_side, partition.labels, partition.related
     config, options = task.config, MatchOptions.of(task.config)
     n_classes, chosen = len(task.classes), task.metrics[model]
-    side = PartitionSide.read("prediction", task.predictions[model], partition.frame_ids, task.class_choice)
+    side = _read(task, model, partition.frame_ids)
     predictions = side.predictions(frames, is_measured=len(chosen) > 0)
     errors = _errors(task, partition.frame_ids)
-    tables_of = {
-        kind: MetricTables(rows, frame_rows, errors)
-        for kind, rows in (("frame", frame_rows), ("prediction", side.rows.table))
-    }
     prediction_columns = compute_prediction_metrics(
-        chosen, frames, predictions, tables_of["prediction"], related.of(prediction_source(model))
+        chosen,
+        frames,
+        predictions,
+        MetricTables(side.rows.table, frame_rows, errors),
+        related.of(prediction_source(model), len(predictions)),
     )
     frame_columns = compute_frame_metrics(
-        chosen, frames, labels, predictions, tables_of["frame"], related.of("frame")
+        chosen,
+        frames,
+        labels,
+        predictions,
+        MetricTables(frame_rows, frame_rows, errors),
+        related.of(FRAME, len(frames)),
     )
     side = side.as_stored()
     matches = _MATCH[config.matching](labels, predictions, n_classes, options)

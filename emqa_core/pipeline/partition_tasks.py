@@ -16,8 +16,8 @@ from emqa_core.pipeline.partitioning import is_scratch_held
 from emqa_core.pipeline.pixel_pass import PixelOptions
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
-from emqa_core.pipeline.related_rows import prediction_source
 from emqa_core.pipeline.relations import Relations
+from emqa_core.pipeline.row_sources import FRAME, LABEL, prediction_source
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch, StoredScratch
 from emqa_core.pipeline.shuffle import frame_homes, shuffle_rows
 from emqa_core.pipeline.staging import stage
@@ -48,8 +48,8 @@ def partition_tasks(
 def relations_of(plan: Plan) -> Relations:
     """What the pending models' metrics need to know over all partitions; left beside the output."""
     levels: dict[str, tuple[Level, list[ChosenMetrics]]] = {
-        "frame": ("frame", [plan.metrics[model] for model in plan.pending]),
-        "label": ("label", [plan.metrics[model] for model in plan.pending]),
+        FRAME: ("frame", [plan.metrics[model] for model in plan.pending]),
+        LABEL: ("label", [plan.metrics[model] for model in plan.pending]),
         **{prediction_source(model): ("prediction", [plan.metrics[model]]) for model in plan.pending},
     }
 

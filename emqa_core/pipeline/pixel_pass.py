@@ -12,6 +12,7 @@ import xxhash
 from emqa_core.combined import combined
 from emqa_core.ingest.quarantine import BadRows
 from emqa_core.objects import Array, Frames, Objects
+from emqa_core.pipeline.row_sources import FRAME, level_of
 from emqa_core.pixels.decode import DecodeOptions, ImageError
 from emqa_core.pixels.decoded import decoded_images
 from emqa_core.pixels.images import ImageRoot
@@ -31,7 +32,6 @@ from emqa_core.storage.pixel_cache import (
     cache_schema,
 )
 
-FRAME, LABEL = "frame", "label"  # sources of boxes; predictions go by `prediction:MODEL`
 _SHARED = "shared"  # kind of cached rows that all models use
 _ROW = "row"
 
@@ -119,7 +119,7 @@ def measure_pixels(
             incomplete.add(_kind_of(source))
     wanted = [frame for frame in np.flatnonzero(is_wanted).tolist() if images.can_be_read(frame)]
     values: dict[str, dict[str, Array]] = {
-        source: {m.name: np.full(len(each.boxes), np.nan) for m in own if _level_of(source) in m.levels}
+        source: {m.name: np.full(len(each.boxes), np.nan) for m in own if level_of(source) in m.levels}
         for source, each in sources.items()
     }
     errors = {source: errors_of() for source in sources} if own else {}
@@ -142,10 +142,6 @@ def measure_pixels(
         images.bad_rows(first),
         written,
     )
-
-
-def _level_of(source: str) -> str:
-    return source.partition(":")[0]
 
 
 def _measure(image: Array, frame: int, sources: Mapping[str, _Boxes]) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from emqa_core.ingest.quarantine import empty_quarantine
 from emqa_core.objects import Frames, Labels, Predictions
-from emqa_core.pipeline.pixel_pass import FRAME, LABEL, PixelValues, measure_pixels
+from emqa_core.pipeline.pixel_pass import PixelValues, measure_pixels
+from emqa_core.pipeline.relations import Relations
+from emqa_core.pipeline.row_sources import LABEL, prediction_source
 from emqa_core.quality.own import OwnMetric
 from emqa_core.quality.own_values import OwnErrors
-from emqa_core.quality.views import NOTHING_RELATED, Related
+from emqa_core.quality.views import Related
 from emqa_core.storage.pixel_cache import CachedFile
 
 if TYPE_CHECKING:
@@ -22,28 +23,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RelatedRows:
-    """The relations of every source, `frame`, `label` and `prediction:MODEL`, and what was found on the way.
+    """What is known of a partition's rows beyond their boxes.
 
-    own_errors: what users' functions over images raised, by source. bad_images: both as rows of the
-    quarantine. cached: files of pixel statistics written, with their kind.
+    index: of the partition. pixels: of all sources, None where no metric looks at them.
     """
 
-    of_source: Mapping[str, Related] = field(default_factory=dict)
-    own_errors: Mapping[str, pa.Table] = field(default_factory=dict)
-    bad_images: pa.Table = field(default_factory=empty_quarantine)
-    cached: tuple[tuple[str, CachedFile], ...] = ()
+    index: int
+    relations: Relations
+    pixels: PixelValues | None
 
-    def errors(self, *sources: str) -> list[pa.Table]:
-        """What users' functions over images raised for some sources, for the quarantine."""
-        return [self.own_errors[source] for source in sources if source in self.own_errors]
+    def of(self, source: str, n_rows: int) -> Related:
+        """Of the rows of one source: `frame`, `label` or a `prediction_source`."""
+        nothing, pixels = Related(), self.pixels
+        return Related(
+            nothing.pixels if pixels is None else pixels.statistics[source],
+            self.relations.tracks_of(source, self.index, n_rows),
+            self.relations.neighbours_of(source, self.index, n_rows),
+            nothing.own if pixels is None else pixels.own[source],
+        )
 
-    def of(self, source: str) -> Related:
-        return self.of_source.get(source, NOTHING_RELATED)
+    def bad_rows(self, *sources: str) -> list[pa.Table]:
+        """Images that gave nothing, and what users' functions over images raised, for the quarantine."""
+        if self.pixels is None:
+            return []
+        raised = self.pixels.own_errors
+        return [self.pixels.bad, *(raised[source] for source in sources if source in raised)]
 
-
-def prediction_source(model: str) -> str:
-    """The name of a model's predictions among the sources."""
-    return f"prediction:{model}"
+    @property
+    def cached(self) -> tuple[tuple[str, CachedFile], ...]:
+        """Files of pixel statistics that were written, with their kind."""
+        return () if self.pixels is None else tuple(self.pixels.cached.items())
 
 
 def relate_rows(
@@ -56,36 +65,16 @@ def relate_rows(
 ) -> RelatedRows:
     """Gather what the chosen metrics need; every image is decoded once, for all models.
 
-    predictions_of: reads a model's predictions, again, where pixels are looked at before it is evaluated.
+    predictions_of: reads a model's predictions; again, as their images are looked at before it is evaluated.
     """
-    if task.pixels is None and not task.relations:
-        return RelatedRows()
-    n_rows = {FRAME: len(frames), LABEL: len(labels)}
-    if task.pixels is not None:
-        predictions = {prediction_source(model): predictions_of(model) for model in task.predictions}
-        pixels = measure_pixels(
-            task.pixels, frame_rows, task.first_frame, frames, {LABEL: labels, **predictions},
-            _own_image_metrics(task), errors_of,
-        )  # fmt: skip
-        n_rows |= {source: len(each) for source, each in predictions.items()}
-    else:
-        pixels = PixelValues({}, {}, {}, empty_quarantine())
-    sources = [FRAME, LABEL, *map(prediction_source, task.predictions)]
-    related = {}
-    for source in sources:
-        if source not in n_rows:
-            n_rows[source] = len(predictions_of(source.partition(":")[2])) if _is_related(task, source) else 0
-        related[source] = Related(
-            pixels.statistics.get(source, NOTHING_RELATED.pixels),
-            task.relations.tracks_of(source, task.index, n_rows[source]),
-            task.relations.neighbours_of(source, task.index, n_rows[source]),
-            pixels.own.get(source, {}),
-        )
-    return RelatedRows(related, pixels.own_errors, pixels.bad, tuple(pixels.cached.items()))
-
-
-def _is_related(task: PartitionTask, source: str) -> bool:
-    return source in task.relations.tracks or source in task.relations.vectors
+    if task.pixels is None:
+        return RelatedRows(task.index, task.relations, None)
+    predictions = {prediction_source(model): predictions_of(model) for model in task.predictions}
+    pixels = measure_pixels(
+        task.pixels, frame_rows, task.first_frame, frames, {LABEL: labels, **predictions},
+        _own_image_metrics(task), errors_of,
+    )  # fmt: skip
+    return RelatedRows(task.index, task.relations, pixels)
 
 
 def _own_image_metrics(task: PartitionTask) -> list[OwnMetric]:

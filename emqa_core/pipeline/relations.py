@@ -21,6 +21,7 @@ from emqa_core.ingest.columns import EMBEDDING
 from emqa_core.objects import Array
 from emqa_core.pipeline.inputs import RowSlice
 from emqa_core.pipeline.partition_side import ClassChoice, PartitionSide
+from emqa_core.pipeline.row_sources import FRAME, LABEL, level_of, model_of
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.neighbours import (
     N_NEAREST,
@@ -36,7 +37,6 @@ from emqa_core.quality.neighbours import (
 )
 from emqa_core.quality.tracks import N_TRACK_METRICS, track_keys, track_metrics
 
-FRAME, LABEL = "frame", "label"
 _BOX = ("x", "y", "width", "height")
 _VECTOR_COLUMNS = ("vectors", "row", "code", "key")
 _TRACK_ROWS = 2_000_000  # rows of a bucket, about
@@ -129,8 +129,8 @@ def leave_rows_to_relate(task: RelationTask) -> None:
     for source in dict.fromkeys((*relations.tracks, *relations.vectors)):
         if source == FRAME:
             continue
-        kind = "label" if source == LABEL else "prediction"
-        rows = task.labels if source == LABEL else task.predictions[source.partition(":")[2]]
+        kind = level_of(source)
+        rows = task.labels if source == LABEL else task.predictions[model_of(source)]
         side = PartitionSide.read(kind, rows, frame_ids, task.classes)
         if source in relations.tracks:
             _leave_tracks(relations, source, task.index, frames, side)
