@@ -51,7 +51,8 @@ def test_a_detector_that_is_too_sure_has_the_difference() -> None:
 
 def test_scores_that_are_no_probabilities_are_left_out() -> None:
     score = np.array([0.0, 1.0, 1.5, -0.1, 0.05, 0.0499])
-    table = run(detections(np.ones(6), score)).to_pandas("calibration")
+    # A score threshold below all of them: -0.1 is left out for what it is, not as a low score.
+    table = run(detections(np.ones(6), score), score_threshold=-1.0).to_pandas("calibration")
     of_all = table[table["scope"] == "all"]
     assert of_all["bin"].tolist() == [0, 1, 19] and of_all["n_predictions"].tolist() == [2, 1, 1]
     none = run(detections(np.ones(2), np.array([2.0, 3.0])))

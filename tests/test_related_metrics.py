@@ -196,3 +196,15 @@ def test_many_categories_without_meaning_are_not_significant() -> None:
     assert rows["correlation"].isna().all()
     bins = result.to_pandas("metric_bin")
     assert (bins["metric"] == "frame_camera").sum() == 200 and "other" in bins["category"].tolist()
+
+
+def test_an_object_is_not_its_own_neighbour() -> None:
+    """Equal vectors: which of them an index names first must not matter."""
+    frames = pd.DataFrame({"frame_id": range(3)})
+    rows = pd.DataFrame({"frame_id": range(3), "class_id": [0, 1, 2], "x_px": 0.0, "y_px": 0.0})
+    rows = rows.assign(width_px=5.0, height_px=5.0, embedding=[[1.0, 2.0]] * 3)
+    result = evaluate(
+        labels=rows, predictions=rows.assign(score=0.5), frames=frames, metrics=["embeddings"],
+        intervals=False, cluster={"address": "none"},
+    )  # fmt: skip
+    assert result.table("label")["object_label_agreement"].to_pylist() == [0, 0, 0]

@@ -79,7 +79,7 @@ def _error_types(  # type: ignore[no-untyped-def]
                 of_prediction[row] = _CLASSIFICATION
                 if of_label[other_label] == 0:
                     of_label[other_label] = 2
-            elif same >= threshold and is_found[same_label]:
+            elif same >= threshold:  # a label that were still free would have been this prediction's
                 of_prediction[row] = _DUPLICATE
             elif max(same, other) <= BACKGROUND_IOU:
                 of_prediction[row] = _BACKGROUND
