@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +24,7 @@ from tests.test_image_sources import (
     values,
     write_video,
 )
+from tests.web_site import web_site
 
 
 @pytest.fixture
@@ -81,36 +78,6 @@ def test_a_path_that_no_file_has_is_a_missing_or_unreadable_image(root: Path, ur
     assert list(found) == [0] and found[0] in ("image_missing", "image_unreadable")
 
 
-@contextmanager
-def server(answer) -> Iterator[tuple[str, list[str]]]:
-    """A site that answers as `answer(path)` says: status, headers, body; and what it was asked for."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def respond(self) -> None:
-            asked.append(f"{self.command} {self.path}")
-            status, headers, body = answer(self.path)
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        do_GET = do_HEAD = respond  # noqa: N815 - the base's names
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_port}", asked
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-
-
 def test_a_site_cannot_lead_elsewhere_nor_a_name_out_of_its_root() -> None:
     picture = png(pictures()[0])
 
@@ -120,7 +87,7 @@ def test_a_site_cannot_lead_elsewhere_nor_a_name_out_of_its_root() -> None:
         return 200, {"ETag": "1"}, picture
 
     uris = ["moved.png", "%2e%2e/secret.png", "..%2Fsecret.png", "ok.png?x=../secret", *["ok.png"] * 8]
-    with server(answer) as (url, asked):
+    with web_site(answer) as (url, asked):
         uris = [*uris, f"{url}/in/%2e%2e/secret.png"][:N_FRAMES]
         uris[-1] = f"{url}/in/%2e%2e/secret.png"
         result = run(f"{url}/in", FRAMES.assign(image_uri=uris), images={"allow_http": True})
@@ -134,13 +101,13 @@ def test_what_a_site_refuses_is_an_image_less(status: int, reason: str) -> None:
     def answer(path: str):
         return (status, {}, b"") if "03" in path else (200, {"ETag": path}, png(pictures()[0]))
 
-    with server(answer) as (url, _):
+    with web_site(answer) as (url, _):
         assert reasons(run(url, images={"allow_http": True})) == {3: reason}
 
 
 def test_a_site_in_trouble_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_files, "_PAUSES_S", (0.01,))
-    with server(lambda _: (503, {}, b"")) as (url, _), pytest.raises(StorageError, match="503"):
+    with web_site(lambda _: (503, {}, b"")) as (url, _), pytest.raises(StorageError, match="503"):
         run(url, images={"allow_http": True})
     with pytest.raises(StorageError, match="cannot be read"):  # nobody listens there any more
         run(url, images={"allow_http": True})
@@ -228,7 +195,9 @@ def test_one_model_knows_nothing_of_another_s_errors(tmp_path: Path, root: Path,
         "        raise ValueError('too wide')\n"
         "    return image.shape[1]\n"
     )
-    models = {"narrow": PREDICTIONS, "wide": PREDICTIONS.assign(width_px=20.0)}
+    wide = PREDICTIONS.assign(width_px=20.0)
+    # Two boxes in a frame: it is named once for all that a function raises there.
+    models = {"narrow": PREDICTIONS, "wide": pd.concat([wide, wide.assign(x_px=5.0)])}
     runs = evaluate(
         labels=LABELS, predictions=models, frames=FRAMES, images={"root": str(root)},
         metrics=["of_boxes:narrow"], intervals=False, cluster={"address": "none", "partitions": 2},

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -19,6 +14,7 @@ from PIL import Image
 from emqa_core import evaluate
 from emqa_core.errors import ConfigError, InputError
 from tests.oracles.pixel_statistics import frame_statistics, planes_of
+from tests.web_site import web_site
 
 N_FRAMES = 12
 FRAMES = pd.DataFrame(
@@ -77,30 +73,17 @@ def assert_expected(result, expected: dict[str, list]) -> None:
         assert values(result)[name] == pytest.approx(column, rel=1e-5)
 
 
-@contextmanager
-def web_site(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """A site with the folder's files: its URL, and the requests that it got."""
-    requests: list[str] = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            requests.append(f"{self.command} {self.path}")
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", requests
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_a_web_site_is_read_where_that_is_allowed(tmp_path: Path, expected: dict[str, list]) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "secret.png").write_bytes(png(pictures()[0]))
     for place, pixels in enumerate(pictures()):
         (tmp_path / "in" / f"{place:02d}.png").write_bytes(png(pixels))
-    with web_site(tmp_path) as (url, requests):
+
+    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+        file = tmp_path / path.lstrip("/")
+        return (200, {"Last-Modified": "then"}, file.read_bytes()) if file.is_file() else (404, {}, b"")
+
+    with web_site(answer) as (url, requests):
         with pytest.raises(ConfigError, match="images.root is http://.*allow_http"):
             run(f"{url}/in")
         assert requests == []
