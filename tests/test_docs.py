@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emqa_core.quality.registry import CATALOGUE
+from emqa_core.quality.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("infra/*.md")])

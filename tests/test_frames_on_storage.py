@@ -17,11 +17,12 @@ from emqa_core import evaluate
 from emqa_core.config import config_from
 from emqa_core.ingest.parquet import ParquetSource
 from emqa_core.pipeline.execute import InProcessExecutor
-from emqa_core.pipeline.frame_rows import HeldFrames, StoredFrames
+from emqa_core.pipeline.frame_rows import HeldFrames
 from emqa_core.pipeline.partition_tasks import partition_tasks
 from emqa_core.pipeline.plan import Plan, plan_run
 from emqa_core.pipeline.progress import SilentProgress
 from emqa_core.pipeline.scratch import MemoryScratch
+from emqa_core.pipeline.stored_frames import StoredFrames
 from emqa_core.storage.location import FileAccess
 from tests.oracles.same_run import differences, tables_of
 

@@ -16,7 +16,8 @@ from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Array
 from emqa_core.pipeline.metric_rows import SIDES, SampleState, object_rows, read_metric, read_rows
 from emqa_core.pipeline.scratch import Scratch
-from emqa_core.quality.registry import ChosenMetric, ChosenMetrics, Level
+from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
+from emqa_core.quality.metric import Level
 from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.reductions.target_rows import TargetRows
 from emqa_core.storage.location import Location

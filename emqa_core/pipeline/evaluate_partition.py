@@ -24,6 +24,7 @@ from emqa_core.pipeline.class_curves import write_runs
 from emqa_core.pipeline.fact_tables import RunIdentity, frame_table, label_table, prediction_table
 from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
+from emqa_core.pipeline.known_pixels import PixelOptions
 from emqa_core.pipeline.metric_rows import (
     MeasuredRows,
     leave_rows,
@@ -38,7 +39,6 @@ from emqa_core.pipeline.partition_states import (
     leave_state,
     part_name,
 )
-from emqa_core.pipeline.pixel_pass import PixelOptions
 from emqa_core.pipeline.related_rows import RelatedRows, relate_rows
 from emqa_core.pipeline.relations import Relations
 from emqa_core.pipeline.reused_memory import reused_memory
@@ -46,6 +46,7 @@ from emqa_core.pipeline.row_sources import FRAME, LABEL, prediction_source
 from emqa_core.pipeline.rows import frames_of
 from emqa_core.pipeline.score_cuts import block_rows
 from emqa_core.pipeline.scratch import Scratch
+from emqa_core.quality.chosen import ChosenMetrics
 from emqa_core.quality.compute import (
     MetricColumn,
     MetricTables,
@@ -54,7 +55,6 @@ from emqa_core.quality.compute import (
     compute_prediction_metrics,
 )
 from emqa_core.quality.own_values import OwnErrors
-from emqa_core.quality.registry import ChosenMetrics
 from emqa_core.reductions.calibration_counts import count_calibration
 from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
 from emqa_core.storage.location import Location

@@ -36,7 +36,7 @@ from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
 from emqa_core.pipeline.partition_states import part_name
-from emqa_core.quality.registry import ChosenMetric, ChosenMetrics
+from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
 from emqa_core.reductions.unit_totals import UnitTotals
 from emqa_core.schema import METRIC_PERFORMANCE
 from emqa_core.storage.parts import Part, write_part

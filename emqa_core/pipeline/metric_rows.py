@@ -12,8 +12,9 @@ from emqa_core.combined import combined
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Array, OutcomeRows
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch
+from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
 from emqa_core.quality.compute import MetricColumn
-from emqa_core.quality.registry import ChosenMetric, ChosenMetrics, Level
+from emqa_core.quality.metric import Level
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.row_sample import RowSample

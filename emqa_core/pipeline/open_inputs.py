@@ -26,10 +26,11 @@ from emqa_core.ingest.source import (
     read_predictions,
 )
 from emqa_core.pipeline.choose_cluster import choose_cluster
-from emqa_core.pipeline.frame_rows import FrameRows, HeldFrames, StoredFrames
+from emqa_core.pipeline.frame_rows import FrameRows, HeldFrames
 from emqa_core.pipeline.inputs import RowSource
 from emqa_core.pipeline.opened_source import OpenedSource
 from emqa_core.pipeline.reused_memory import reused_memory
+from emqa_core.pipeline.stored_frames import StoredFrames
 from emqa_core.quality.availability import Offer
 from emqa_core.quality.metric import Level
 from emqa_core.storage.location import FileAccess

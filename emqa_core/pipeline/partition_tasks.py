@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from emqa_core.pipeline.evaluate_partition import PartitionTask
 from emqa_core.pipeline.execute import DaskExecutor, Executor
 from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
+from emqa_core.pipeline.known_pixels import PixelOptions
 from emqa_core.pipeline.partition_states import attempt_key, scratch_folder
 from emqa_core.pipeline.partitioning import is_scratch_held
-from emqa_core.pipeline.pixel_pass import PixelOptions
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.relations import Relations
@@ -23,8 +23,8 @@ from emqa_core.pipeline.shuffle import frame_homes, shuffle_rows
 from emqa_core.pipeline.staging import stage
 from emqa_core.pixels.decode import DecodeOptions
 from emqa_core.pixels.images import ImageRoot
+from emqa_core.quality.chosen import ChosenMetrics
 from emqa_core.quality.metric import LEVELS, Level
-from emqa_core.quality.registry import ChosenMetrics
 from emqa_core.storage.parts import work_location
 from emqa_core.storage.pixel_cache import PixelCache
 

@@ -40,8 +40,9 @@ from emqa_core.pipeline.partitioning import (
 from emqa_core.pipeline.progress import Progress, SilentProgress
 from emqa_core.pixels.images import ImageRoot
 from emqa_core.quality.availability import Offer, is_vector
+from emqa_core.quality.chosen import ChosenMetrics
 from emqa_core.quality.metric import LEVELS
-from emqa_core.quality.registry import ChosenMetrics, choose_metrics
+from emqa_core.quality.registry import choose_metrics
 from emqa_core.schema import SCHEMA_VERSION
 from emqa_core.storage.commit import is_committed
 from emqa_core.storage.location import Location

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +38,7 @@ from emqa_core.pipeline.metric_results import (
     no_performance,
 )
 from emqa_core.pipeline.metric_rows import SampleState
+from emqa_core.pipeline.notes import say_what_is_folded, say_what_is_null
 from emqa_core.pipeline.partition_states import (
     PartitionState,
     TakenPartition,
@@ -131,7 +131,7 @@ def evaluate_partitions(plan: Plan, finished: Finished, executor: Executor, prog
     progress.finish("evaluate")
     for model in models:
         _check_quarantine(plan, model, states[model])
-        _say_what_is_null(model, states[model], progress)
+        say_what_is_null(model, states[model], progress)
     return Evaluated(states, scratch, executor.description)
 
 
@@ -159,7 +159,7 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
     for model in plan.pending:
         metrics = plan.metrics[model]
         axes = decide_axes(metrics, samples[model], plan.config, stored)
-        _say_what_is_folded(axes, samples[model], progress)
+        say_what_is_folded(axes, samples[model], progress)
         counting = CountTask(
             (),
             axes,
@@ -185,27 +185,6 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
     }
     progress.finish("count")
     return Counted(samples, measured)
-
-
-def _say_what_is_null(model: str, state: PartitionState, progress: Progress) -> None:
-    """Count the images that gave nothing, and the frames at which users' functions raised errors."""
-    for source, word in (("image", "images gave no pixels"), ("metric", "frames without a metric of yours")):
-        found = state.quarantine.filter(pc.equal(state.quarantine["source"].cast(pa.string()), source))
-        reasons = Counter(found["reason"].to_pylist())
-        if reasons:
-            listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common(3))
-            progress.note(f"{model}: {found.num_rows:,} {word} ({listed}): table quarantine")
-
-
-def _say_what_is_folded(axes: Mapping[str, MetricAxis], sample: SampleState, progress: Progress) -> None:
-    """Name the metrics whose rare categories are counted together."""
-    for name, axis in axes.items():
-        n_categories = len(sample.distinct[name].values)
-        if axis.categories is not None and n_categories > len(axis.categories) > 0:
-            kept = len(axis.categories) - 1
-            progress.note(
-                f"{name}: {n_categories:,} categories, all but the {kept} most frequent are `other`"
-            )
 
 
 def _stored_axes(plan: Plan) -> dict[str, MetricAxis]:

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from emqa_core.objects import Array, Frames, Labels, Objects, Predictions
 from emqa_core.quality.catalogue import CATALOGUE
+from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
 from emqa_core.quality.columns import MetricColumn, metric_of_column, metric_of_numbers
+from emqa_core.quality.metric import Level
 from emqa_core.quality.own_values import OwnErrors, column_values, columns_needed
-from emqa_core.quality.registry import ChosenMetric, ChosenMetrics, Level
 from emqa_core.quality.views import NOTHING_RELATED, FrameView, ObjectView, Related
 
 __all__ = [
