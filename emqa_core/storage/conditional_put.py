@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from emqa_core.errors import StorageError
-from emqa_core.storage.location import Location, open_new
+from emqa_core.storage.folders import open_new
+from emqa_core.storage.location import Location
 from emqa_core.storage.store_errors import http_status, reason
 
 _ANSWER_S = 15.0

@@ -15,6 +15,7 @@ from emqa_core.config import StorageConfig
 from emqa_core.errors import StorageError
 from emqa_core.storage import clients
 from emqa_core.storage.clients import Store
+from emqa_core.storage.folders import make_folder, open_new
 from emqa_core.storage.repetition import repeat_s, repeated
 from emqa_core.storage.store_errors import explain_errors, may_pass
 
@@ -29,7 +30,6 @@ _STORES: dict[str, Store] = {
     "az": "abfs",
 }
 DEFAULT_STORAGE = StorageConfig()
-_MAKING_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -314,24 +314,6 @@ class FileAccess:
     def etag_or_none(self, url: str) -> str | None:
         """The store's tag of a file's content; None on a local disk."""
         return Location.of(url, self.storage).etag_or_none()
-
-
-def open_new(path: Path) -> IO[bytes]:
-    """A local file for writing; Arrow writes it without a copy for Python."""
-    for _ in range(_MAKING_ATTEMPTS):
-        make_folder(path.parent)
-        with suppress(FileNotFoundError):
-            return cast(IO[bytes], pa.OSFile(str(path), "wb"))
-    return cast(IO[bytes], pa.OSFile(str(path), "wb"))
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, while another process may tidy empty ones away."""
-    for _ in range(_MAKING_ATTEMPTS):
-        with suppress(FileNotFoundError):
-            path.mkdir(parents=True, exist_ok=True)
-            return
-    path.mkdir(parents=True, exist_ok=True)
 
 
 def _as_given(url: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from emqa_core.storage.location import Location, make_folder
+from emqa_core.storage.folders import make_folder
+from emqa_core.storage.location import Location
 from emqa_core.storage.runs import Run, list_runs
 from tests.faults.faulted_runs import FaultInputs, Undisturbed
 from tests.faults.polling_reader import polling_reader
