@@ -45,8 +45,12 @@ demo-data/predictions.json: $(wildcard emqa_core/demo/*.py) | setup
 
 # Two processes, each with whole files, so that what a file starts (a store, a server) is started once.
 .PHONY: test
-test: setup ## every test but those of `make faults`, the quick ones first
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+test: setup ## every test but those of `make faults` and `make slow`, the quick ones first
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults --ignore tests/slow
+
+.PHONY: slow
+slow: setup ## simulations with known truth and comparisons on whole data sets (minutes)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/slow
 
 .PHONY: faults
 faults: setup ## kill workers, drivers and schedulers, break the store, fill the disk (minutes)
