@@ -146,6 +146,7 @@ LABEL_TABLE = TableSchema(
         _c("iou", FLOAT, "IoU with the prediction that found it.", "0..1", True),
         _c("iou_max", FLOAT, "`best_iou` only: missed at T exactly when iou_max < T.", "-1..1", True),
         _c("prediction_id", STRING, "The prediction that found it at the chosen threshold.", "", True),
+        _c("score", FLOAT, "The score of that prediction; null for a label that was not found.", "", True),
         _c("track_id", STRING, "Track of the label, where the source has one.", "", True),
     ),
     open=True,

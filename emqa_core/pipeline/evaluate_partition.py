@@ -211,7 +211,7 @@ def _evaluate_model(
         ),
         "label": lambda: label_table(
             label_side.as_stored().rows, frame_rows, task.classes, matches, label_outcomes, labels.area,
-            label_ids, prediction_ids, _arrow_columns(label_columns), options,
+            label_ids, prediction_ids, predictions.score, _arrow_columns(label_columns), options,
             None if causes is None else causes.label,
         ),
         "frame": lambda: frame_table(

@@ -175,6 +175,7 @@ def label_table(
     area: Array,
     label_ids: pa.Array,
     prediction_ids: pa.Array,
+    prediction_score: Array,
     metrics: Mapping[str, pa.Array],
     options: MatchOptions,
     errors: Array | None,
@@ -192,10 +193,19 @@ def label_table(
         "iou": _nullable(matches.label_iou),
         "iou_max": _none_of(matches.label_iou) if matches.iou_max is None else pa.array(matches.iou_max),
         "prediction_id": take_ids(prediction_ids, matches.prediction_of_label),
+        "score": _taken(prediction_score, matches.prediction_of_label),
         **_bits(outcomes.right, options.iou_thresholds, schema.found_column),
         **metrics,
     }
     return _ordered(schema.LABEL_TABLE, columns)
+
+
+def _taken(values: Array, places: Array) -> pa.Array:
+    """The values at some places, null at place -1."""
+    is_none = places < 0
+    taken = np.zeros(len(places))
+    taken[~is_none] = values[places[~is_none]]
+    return pa.array(taken, mask=is_none)
 
 
 def frame_table(
