@@ -61,8 +61,9 @@ def evaluation_of(plan, until: Literal["rows", "files", "commit"] = "commit") ->
             evaluated = stages.evaluate_partitions(plan, finished, executor, progress)
             if until == "rows":
                 return _numbers_alone(plan, evaluated, executor)
+            ranked = stages.reduce_scores(plan, evaluated, executor, progress)
             counted = stages.count_metrics(plan, evaluated, executor, progress)
-            finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
+            finalized = stages.finalize_tables(plan, evaluated, ranked, counted, progress)
         if until == "commit":
             return twelve_of(stages.commit_runs(held, finalized)[0].table("summary"))
         (part,) = finalized.parts["model"]["summary"]
@@ -73,7 +74,7 @@ def _numbers_alone(plan, evaluated, executor) -> list[float]:
     """The reduce and the summary, without the other tables of a run."""
     from emqa_core.analysis.class_performance import ClassPerformance
     from emqa_core.analysis.summary import summary_table
-    from emqa_core.pipeline.finalize import reduce_scores
+    from emqa_core.pipeline.reduce_scores import reduce_scores
 
     state, scratch = evaluated.states["model"], evaluated.scratch["model"]
     reduced = reduce_scores(plan, state, scratch, executor)

@@ -30,6 +30,7 @@ from flows.tasks import (
     prepare_output,
     publish_results,
     read_runs,
+    reduce_scores,
 )
 
 
@@ -54,8 +55,9 @@ def nightly(
             with open_executor(plan.config.cluster) as executor:
                 finished = prepare_output(plan, executor, watched)
                 evaluated = evaluate_partitions(plan, finished, executor, watched)
+                ranked = reduce_scores(plan, evaluated, executor, watched)
                 counted = count_metrics(plan, evaluated, executor, watched)
-                finalized = finalize_tables(plan, evaluated, counted, executor, watched)
+                finalized = finalize_tables(plan, evaluated, ranked, counted, watched)
             runs = commit_runs(held, finalized)
         else:
             progress.note("already complete: " + ", ".join(run.run_id for run in plan.runs.values()))

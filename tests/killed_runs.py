@@ -50,9 +50,10 @@ def run_until(stage: str, output: str) -> None:
     die_after("prepare")
     evaluated = stages.evaluate_partitions(plan, finished, executor, progress)
     die_after("evaluate")
+    ranked = stages.reduce_scores(plan, evaluated, executor, progress)
     counted = stages.count_metrics(plan, evaluated, executor, progress)
     die_after("count")
-    finalized = stages.finalize_tables(plan, evaluated, counted, executor, progress)
+    finalized = stages.finalize_tables(plan, evaluated, ranked, counted, progress)
     die_after("finalize")
     commit_table = commit.commit_table
 

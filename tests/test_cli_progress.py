@@ -59,6 +59,6 @@ def test_bars_on_a_terminal_leave_stdout_alone(tmp_path: Path) -> None:
     assert out.startswith('{"output":null,"runs":[{')
     text = shown.decode()
     assert "━" in text
-    for stage in ("read", "evaluate", "count", "finalize"):
+    for stage in ("read", "evaluate", "reduce", "count", "finalize"):
         assert stage in text
     assert " s] " not in text  # no lines between the bars

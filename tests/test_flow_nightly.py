@@ -96,6 +96,7 @@ def test_each_stage_is_one_task(connected: None, server: dict[str, str], tmp_pat
         "take leases",
         "prepare output",
         "evaluate partitions",
+        "reduce scores",
         "count metrics",
         "finalize tables",
         "commit runs",
@@ -240,7 +241,8 @@ def test_progress_grows_through_the_stages() -> None:
             self.shown = [*getattr(self, "shown", []), self.percentage(stage)]
 
     progress = Recorder()
-    for stage, total, advances in [("read", 1, 0), ("evaluate", 4, 4), ("count", 2, 2), ("finalize", 2, 1)]:
+    steps = [("read", 1, 0), ("evaluate", 4, 4), ("reduce", 1, 1), ("count", 2, 2), ("finalize", 2, 1)]
+    for stage, total, advances in steps:
         progress.start(stage, total)
         for _ in range(advances):
             progress.advance(stage)

@@ -20,6 +20,7 @@ from emqa_core.pipeline.stages import (
     finalize_tables,
     prepare_output,
     read_runs,
+    reduce_scores,
 )
 from emqa_core.storage.runs import Run
 
@@ -81,8 +82,9 @@ def evaluate_plan(plan: Plan, progress: Progress) -> dict[str, Run]:
             with open_executor(plan.config.cluster) as executor:
                 finished = prepare_output(plan, executor, progress)
                 evaluated = evaluate_partitions(plan, finished, executor, progress)
+                ranked = reduce_scores(plan, evaluated, executor, progress)
                 counted = count_metrics(plan, evaluated, executor, progress)
-                finalized = finalize_tables(plan, evaluated, counted, executor, progress)
+                finalized = finalize_tables(plan, evaluated, ranked, counted, progress)
             runs = commit_runs(held, finalized)
         else:
             progress.note("already complete: " + ", ".join(run.run_id for run in plan.runs.values()))

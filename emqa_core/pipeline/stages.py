@@ -7,27 +7,22 @@ functions.
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import emqa_core
 from emqa_core import schema
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
+from emqa_core.pipeline.class_curves import Reduced
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
 from emqa_core.pipeline.evaluate_partition import PartitionTask, evaluate_partition
 from emqa_core.pipeline.execute import Executor
-from emqa_core.pipeline.finalize import (
-    class_tables,
-    quarantine_table,
-    reduce_scores,
-)
+from emqa_core.pipeline.finalize import class_tables, quarantine_table
 from emqa_core.pipeline.held_runs import HeldRuns
 from emqa_core.pipeline.metric_results import (
     MeasuredMetrics,
@@ -50,8 +45,10 @@ from emqa_core.pipeline.partition_states import (
 from emqa_core.pipeline.partition_tasks import partition_tasks, relations_of, scratch_of
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
+from emqa_core.pipeline.reduce_scores import reduce_scores as reduce_scores_of
 from emqa_core.pipeline.relate_partitions import relate_partitions
 from emqa_core.pipeline.reused_memory import reused_memory
+from emqa_core.pipeline.run_row import run_row
 from emqa_core.pipeline.scratch import Scratch, StoredScratch
 from emqa_core.storage.commit import commit_run, files_left, remove_left
 from emqa_core.storage.parts import Part, write_part
@@ -60,6 +57,8 @@ from emqa_core.storage.runs import Run, read_run
 
 # Partitions that an earlier attempt finished, by index.
 Finished = Mapping[int, TakenPartition]
+# The curves of each model's classes.
+Ranked = Mapping[str, Reduced]
 
 
 @dataclass(frozen=True)
@@ -151,6 +150,18 @@ def _check_quarantine(plan: Plan, model: str, state: PartitionState) -> None:
         )
 
 
+@reused_memory()
+def reduce_scores(plan: Plan, evaluated: Evaluated, executor: Executor, progress: Progress) -> Ranked:
+    """Rank the predictions of each model by score: AP, and the score of the best F1 for the count."""
+    progress.start("reduce", len(plan.pending))
+    ranked = {}
+    for model in plan.pending:
+        ranked[model] = reduce_scores_of(plan, evaluated.states[model], evaluated.scratch[model], executor)
+        progress.advance("reduce")
+    progress.finish("reduce")
+    return ranked
+
+
 def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress: Progress) -> Counted:
     """Decide the bins, count every metric's outcomes in them, and measure what they tell."""
     stored = _stored_axes(plan)
@@ -202,7 +213,7 @@ def _stored_axes(plan: Plan) -> dict[str, MetricAxis]:
 
 @reused_memory()
 def finalize_tables(
-    plan: Plan, evaluated: Evaluated, counted: Counted, executor: Executor, progress: Progress
+    plan: Plan, evaluated: Evaluated, ranked: Ranked, counted: Counted, progress: Progress
 ) -> Finalized:
     """Combine the states and write every result table's part; nothing of it is visible yet."""
     parts: dict[str, dict[str, list[Part]]] = {}
@@ -211,8 +222,7 @@ def finalize_tables(
     progress.start("finalize", len(plan.pending))
     for model in plan.pending:
         state, run, measured = evaluated.states[model], plan.runs[model], counted.measured[model]
-        reduced = reduce_scores(plan, state, evaluated.scratch[model], executor)
-        classes = class_tables(plan, state.counts, reduced, state.n_frames)
+        classes = class_tables(plan, state.counts, ranked[model], state.n_frames)
         name_of_part = part_name(attempt_key(plan, model), 0)
         tables = {
             **classes.tables,
@@ -229,44 +239,13 @@ def finalize_tables(
             schemas[model][name] = complete.schema
             if table.num_rows:
                 parts[model][name].append(write_part(plan.location, name, run.run_id, name_of_part, complete))
-        rows[model] = _run_row(plan, model, state, parts[model], evaluated.description)
+        n_bad = tables["quarantine"].num_rows
+        rows[model] = run_row(plan, model, state, parts[model], evaluated.description, n_bad)
         if state.cached:
             PixelCache.open(plan.location, plan.config.dataset_name).remove_replaced(state.cached)
         progress.advance("finalize")
     progress.finish("finalize")
     return Finalized(parts, schemas, rows)
-
-
-def _run_row(
-    plan: Plan,
-    model: str,
-    state: PartitionState,
-    parts: Mapping[str, Sequence[Part]],
-    description: str,
-) -> dict[str, object]:
-    config = plan.config
-    n_bad = quarantine_table(plan, model, state).num_rows
-    return {
-        "status": "complete",
-        "digest": plan.digests[model],
-        "code_version": emqa_core.__version__,
-        "schema_version": schema.SCHEMA_VERSION,
-        "matching": config.matching,
-        "iou_threshold": config.iou_threshold,
-        "score_threshold": config.score_threshold,
-        "configuration": json.dumps(config.result_options(), sort_keys=True),
-        "started_at": plan.started_at,
-        "cpu_s": state.cpu_s,
-        "bytes_read": plan.inputs.bytes_read,
-        "bytes_written": sum(part.n_bytes for each in parts.values() for part in each),
-        "n_frames": state.n_frames,
-        "n_labels": state.n_labels,
-        "n_predictions": state.n_predictions,
-        "n_unlisted": state.n_unlisted,
-        "n_quarantined": n_bad,
-        "n_partitions": plan.n_partitions,
-        "cluster": description,
-    }
 
 
 def commit_runs(held: HeldRuns, finalized: Finalized) -> list[Run]:
