@@ -77,7 +77,7 @@ def _numbers_alone(plan, evaluated, executor) -> list[float]:
     from emqa_core.pipeline.reduce_scores import reduce_scores
 
     state, scratch = evaluated.states["model"], evaluated.scratch["model"]
-    reduced = reduce_scores(plan, state, scratch, executor)
+    reduced = reduce_scores(plan, state, scratch, executor).reduced
     curves = reduced.curves, reduced.pooled, reduced.replicates
     performance = ClassPerformance(plan.classes, plan.config, state.counts, *curves)
     return twelve_of(summary_table(performance, 0))

@@ -260,6 +260,26 @@ CALIBRATION = TableSchema(
     ),
 )
 
+SCORE_PERFORMANCE = TableSchema(
+    "score_performance",
+    "a class or all x IoU threshold x score threshold",
+    (
+        *SCOPE,
+        _c("iou_threshold", FLOAT, "IoU threshold.", "0..1"),
+        _c(
+            "score_threshold",
+            FLOAT,
+            "A step of the scores' range, the configured one, or that of the best F1 of `all`, chosen T.",
+        ),
+        _c("n_predictions", INT, "Predictions with at least this score that count."),
+        _c("n_true_positive", INT, "True positives among them."),
+        _c("n_labels", INT, "Labels that count."),
+        _c("precision", FLOAT, "n_true_positive / n_predictions.", "0..1", True),
+        _c("recall", FLOAT, "n_true_positive / n_labels.", "0..1", True),
+        _c("f1", FLOAT, "2 TP / (n_predictions + n_labels).", "0..1", True),
+    ),
+)
+
 ERROR_TYPE = TableSchema(
     "error_type",
     "a class or all x source x error type, at the chosen IoU threshold",
@@ -443,6 +463,7 @@ TABLES: dict[str, TableSchema] = {
         PRECISION_RECALL,
         CLASS_COOCCURRENCE,
         CALIBRATION,
+        SCORE_PERFORMANCE,
         ERROR_TYPE,
         METRIC_IMPORTANCE,
         METRIC_BIN,

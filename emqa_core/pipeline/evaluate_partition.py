@@ -57,6 +57,7 @@ from emqa_core.quality.compute import (
 from emqa_core.quality.own_values import OwnErrors
 from emqa_core.reductions.calibration_counts import count_calibration
 from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
+from emqa_core.reductions.score_levels import ScoreRange
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import write_part
 
@@ -253,6 +254,7 @@ def _evaluate_model(
         0.0,
         sample_state(chosen, measured, config),
         () if index is None else (index,),
+        ScoreRange.of(predictions.score),
         (),
     )
 

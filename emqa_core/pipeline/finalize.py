@@ -16,11 +16,12 @@ from emqa_core.analysis.class_performance import (
     precision_recall_table,
 )
 from emqa_core.analysis.error_table import error_type_table
+from emqa_core.analysis.score_performance import score_performance_table
 from emqa_core.analysis.summary import summary_table
 from emqa_core.ingest.quarantine import combine_quarantine
-from emqa_core.pipeline.class_curves import Reduced
 from emqa_core.pipeline.partition_states import PartitionState
 from emqa_core.pipeline.plan import Plan
+from emqa_core.pipeline.reduce_scores import RankedScores
 from emqa_core.reductions.class_counts import ClassCounts
 
 
@@ -35,13 +36,15 @@ class ClassTables:
 def class_tables(
     plan: Plan,
     counts: ClassCounts,
-    reduced: Reduced,
+    ranked: RankedScores,
     n_frames: int,
 ) -> ClassTables:
     """Write the numbers of the classes into tables."""
+    reduced = ranked.reduced
     performance = ClassPerformance(
         plan.classes, plan.config, counts, reduced.curves, reduced.pooled, reduced.replicates
     )
+    iou_thresholds = np.array(plan.config.evaluated_iou_thresholds)
     return ClassTables(
         performance,
         {
@@ -50,6 +53,9 @@ def class_tables(
             "precision_recall": precision_recall_table(performance),
             "class_cooccurrence": class_cooccurrence_table(performance),
             "calibration": calibration_table(plan.classes, counts.calibration),
+            "score_performance": score_performance_table(
+                plan.classes, iou_thresholds, counts.n_positive[:, 0], ranked.shown, ranked.counts
+            ),
             "error_type": error_type_table(plan.classes, counts),
         },
     )

@@ -27,6 +27,7 @@ from emqa_core.reductions.class_counts import ClassCounts
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.row_sample import RowSample
 from emqa_core.reductions.run_blocks import RunIndex
+from emqa_core.reductions.score_levels import ScoreRange
 from emqa_core.reductions.unit_totals import UnitTotals
 from emqa_core.schema import SCHEMA_VERSION
 from emqa_core.storage.parts import (
@@ -65,6 +66,7 @@ class PartitionState:
     cpu_s: float
     sample: SampleState
     runs: tuple[RunIndex, ...]
+    scores: ScoreRange
     cached: tuple[tuple[str, CachedFile], ...]
 
     def __add__(self, other: PartitionState) -> PartitionState:
@@ -83,6 +85,7 @@ class PartitionState:
             self.cpu_s + other.cpu_s,
             self.sample + other.sample,
             self.runs + other.runs,
+            self.scores + other.scores,
             self.cached + other.cached,
         )
 
@@ -109,6 +112,7 @@ _CLASSES = (
     RowSample,
     RunIndex,
     SampleState,
+    ScoreRange,
     UnitTotals,
 )
 

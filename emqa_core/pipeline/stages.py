@@ -18,7 +18,6 @@ from emqa_core import schema
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
-from emqa_core.pipeline.class_curves import Reduced
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
 from emqa_core.pipeline.evaluate_partition import PartitionTask, evaluate_partition
 from emqa_core.pipeline.execute import Executor
@@ -45,6 +44,7 @@ from emqa_core.pipeline.partition_states import (
 from emqa_core.pipeline.partition_tasks import partition_tasks, relations_of, scratch_of
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
+from emqa_core.pipeline.reduce_scores import RankedScores
 from emqa_core.pipeline.reduce_scores import reduce_scores as reduce_scores_of
 from emqa_core.pipeline.relate_partitions import relate_partitions
 from emqa_core.pipeline.reused_memory import reused_memory
@@ -57,8 +57,8 @@ from emqa_core.storage.runs import Run, read_run
 
 # Partitions that an earlier attempt finished, by index.
 Finished = Mapping[int, TakenPartition]
-# The curves of each model's classes.
-Ranked = Mapping[str, Reduced]
+# The predictions of each model by score.
+Ranked = Mapping[str, RankedScores]
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,18 @@ def score_of(key: Array) -> Array:
     return np.where(key & top, key, ~(key | top)).view(np.float64)
 
 
+def key_of(score: Array) -> Array:
+    """The keys of float64 scores."""
+    top = U64(0x8000000000000000)
+    bits = (score + 0.0).view(np.uint64)
+    return np.where(bits & top, bits, ~(bits | top))
+
+
+def first_keys() -> Array:
+    """The smallest key of each bucket, (B,) uint64."""
+    return np.concatenate([[U64(0)], _BUCKET_KEYS])
+
+
 @kernel(
     types.Tuple((types.int64[::1], types.uint64[::1], types.uint64[::1], types.uint64[::1]))(
         READ_I64, READ_U8, READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64

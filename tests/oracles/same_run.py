@@ -18,6 +18,7 @@ KEYS = {
     "summary": ("measure",),
     "precision_recall": ("class_id", "iou_threshold", "recall"),
     "calibration": ("scope", "class_id", "bin"),
+    "score_performance": ("scope", "class_id", "iou_threshold", "score_threshold"),
     "error_type": ("scope", "class_id", "source", "error_type"),
     "class_cooccurrence": ("source", "class_id", "other_class_id"),
     "metric_importance": ("metric", "level", "target", "scope", "class_id", "iou_threshold"),
