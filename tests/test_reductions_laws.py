@@ -23,6 +23,7 @@ from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.group_counts import GroupCounts
 from emqa_core.reductions.row_sample import RowSample
 from emqa_core.reductions.unit_totals import UnitTotals
+from emqa_core.reductions.worst_rows import WorstRows
 from tests.metric_partitions import Partition, axis_of, random_partition
 
 State = Any
@@ -31,6 +32,15 @@ Reduction = Callable[[Partition], Callable[[Partition], State]]
 
 def row_sample(_: Partition) -> Callable[[Partition], RowSample]:
     return lambda part: RowSample.of(part.predictions.key_hash, {"x": part.prediction_values}, k=10)
+
+
+def worst_rows(_: Partition) -> Callable[[Partition], WorstRows]:
+    def of(part: Partition) -> WorstRows:
+        key = part.predictions.key_hash.view(np.int64)
+        group = part.predictions.class_code.astype(np.int64) - 1
+        return WorstRows.of(4, group, part.prediction_values, key >> 62, key)
+
+    return of
 
 
 def distinct_values(_: Partition) -> Callable[[Partition], DistinctValues]:
@@ -104,6 +114,7 @@ def counts(level: str, target: str, *, has_control: bool = True) -> Reduction:
 
 REDUCTIONS: dict[str, Reduction] = {
     "RowSample": row_sample,
+    "WorstRows": worst_rows,
     "DistinctValues": distinct_values,
     "DistinctValues of categories": distinct_categories,
     "UnitTotals of whole units": whole_units,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -136,3 +137,24 @@ def test_the_row_of_a_run(tmp_path: Path) -> None:
     row = read_run(str(tmp_path)).row()
     assert row["run_id"] == "r1"
     assert row["status"] == "complete"
+
+
+def test_rows_come_a_row_group_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emqa_core.storage.parts._ROW_GROUP_ROWS", 4)
+    location = Location.of(tmp_path)
+    store_run(location, "a-1", {"prediction": (10, 3)}, run_row("a-1"))
+    run = read_run(location)
+    columns = ["frame_order", "score", "class_id", "run_id"]
+    batches = list(run.batches("prediction", columns))
+    assert [batch.num_rows for batch in batches] == [4, 4, 2, 3]
+    whole = run.table("prediction", columns)
+    assert pa.concat_tables(batches).to_pylist() == whole.to_pylist()
+    assert batches[0].schema.types == whole.schema.types
+    held = Run.in_memory("a-1", {"prediction": run.table("prediction")})
+    for each in (run, held):
+        some = list(each.batches("prediction", columns, np.array([1, 9, 12])))
+        assert [row["frame_order"] for batch in some for row in batch.to_pylist()] == [1, 9, 1]
+    # Rows 4 to 7 of the first file cannot hold one of them.
+    assert len(list(run.batches("prediction", columns, np.array([1, 9, 12])))) == 3
+    with pytest.raises(SchemaError, match="did you mean 'score'"):
+        list(run.batches("prediction", ["scores"]))

@@ -10,8 +10,8 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,22 +135,32 @@ def read_parquet(
     n_bytes: the file's size, which saves a request. A column that the file has not is null, or left out
     unless keep_absent.
     """
+    with explain_errors(file), opened_parquet(file, schema, n_bytes) as reader:
+        return _read_columns(reader, schema, keep_absent)
+
+
+@contextmanager
+def opened_parquet(file: Location, schema: pa.Schema, n_bytes: int | None = None) -> Iterator[pq.ParquetFile]:
+    """A Parquet file open for reading, columns that are dictionaries in `schema` as such.
+
+    n_bytes: the file's size, which saves a request.
+    """
     import pyarrow.parquet as pq
 
     dictionaries = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-    with explain_errors(file):
-        if file.store == "file":
-            with pq.ParquetFile(file.path, memory_map=True, read_dictionary=dictionaries) as reader:
-                return _read_columns(reader, schema, keep_absent)
-        if n_bytes is not None and n_bytes <= _SMALL_BYTES:
-            with pq.ParquetFile(pa.BufferReader(file.read_bytes()), read_dictionary=dictionaries) as reader:
-                return _read_columns(reader, schema, keep_absent)
+    if file.store == "file":
+        with pq.ParquetFile(file.path, memory_map=True, read_dictionary=dictionaries) as reader:
+            yield reader
+    elif n_bytes is not None and n_bytes <= _SMALL_BYTES:
+        with pq.ParquetFile(pa.BufferReader(file.read_bytes()), read_dictionary=dictionaries) as reader:
+            yield reader
+    else:
         # One range request for each column chunk or run of neighbours, none for what is not asked for.
         with (
             file.open_ranges("none", n_bytes) as source,
             pq.ParquetFile(source, pre_buffer=True, read_dictionary=dictionaries) as reader,
         ):
-            return _read_columns(reader, schema, keep_absent)
+            yield reader
 
 
 def write_arrays(location: Location, run_id: str, name: str, arrays: Mapping[str, np.ndarray]) -> int:
@@ -258,6 +268,12 @@ def _read_columns(reader: pq.ParquetFile, schema: pa.Schema, keep_absent: bool) 
     rows = reader.read([name for name in schema.names if name in present])
     if not keep_absent:
         schema = pa.schema([field for field in schema if field.name in present])
+    return cast_columns(rows, schema)
+
+
+def cast_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of `schema` in its types, null where `rows` has none."""
+    present = set(rows.column_names)
     columns = [
         rows[field.name].cast(field.type) if field.name in present else pa.nulls(rows.num_rows, field.type)
         for field in schema

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +11,19 @@ import pyarrow as pa
 
 from emqa_core.config import StorageConfig
 from emqa_core.errors import RunNotFoundError, SchemaError
+from emqa_core.objects import Array
 from emqa_core.schema import RUN, RUN_ID, TABLES
 from emqa_core.storage.delta import file_sizes, open_table, table_schema
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import read_parquet
 from emqa_core.storage.repetition import repeat_s, repeated
+from emqa_core.storage.row_groups import read_row_groups, rows_of_frames, slices
 from emqa_core.storage.side_by_side import side_by_side
 from emqa_core.storage.store_errors import explain_errors, may_pass
 
 if TYPE_CHECKING:
     import pandas as pd
+    from deltalake import DeltaTable
 
 _LISTED = 10
 
@@ -104,21 +107,32 @@ class Run:
         """
         if self.location is None:
             return self._held_table(name, columns)
-        delta = open_table(self.location, name) if name in TABLES else None
-        if delta is None:
-            raise _unknown("table", name, self.tables)
-        stored = table_schema(delta)
-        if columns is not None:
-            for column in columns:
-                if column not in stored.names:
-                    raise _unknown(f"column in table {name!r}", column, stored.names)
-        schema = _memory_schema(name, stored, columns)
+        delta, schema = self._stored(name, columns)
         sizes = file_sizes(delta, self.run_id)
         files = _read_files(self.location, name, sizes, schema, keep_absent=columns is not None)
         if not files:
             own = TABLES[name].arrow().names if columns is None else schema.names
             return pa.schema([each for each in schema if each.name in own]).empty_table()
         return pa.concat_tables(files, promote_options="default").unify_dictionaries()
+
+    def batches(
+        self, name: str, columns: Sequence[str], frame_orders: Array | None = None
+    ) -> Iterator[pa.Table]:
+        """The run's rows of a table a stretch at a time: of a table of any length one row group is in memory.
+
+        frame_orders (n,) int64 ascending: the rows of these frames alone; columns then names frame_order.
+        Raises as `table`.
+        """
+        if self.location is None:
+            held = self._held_table(name, columns)
+            yield from slices(held if frame_orders is None else rows_of_frames(held, frame_orders))
+            return
+        delta, schema = self._stored(name, columns)
+        in_file = _without_run_id(schema)
+        for path, n_bytes in file_sizes(delta, self.run_id).items():
+            file = self.location.child(name, path)
+            for rows in read_row_groups(file, in_file, n_bytes=n_bytes, frame_orders=frame_orders):
+                yield _with_run_id(rows, schema, self.run_id)
 
     def to_pandas(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The same as a pandas data frame."""
@@ -128,6 +142,18 @@ class Run:
         """The run's row of `run`."""
         rows: list[dict[str, Any]] = self.table(RUN.name).to_pylist()
         return rows[0]
+
+    def _stored(self, name: str, columns: Sequence[str] | None) -> tuple[DeltaTable, pa.Schema]:
+        """The stored table, and the columns asked for in the types they have in memory."""
+        assert self.location is not None
+        delta = open_table(self.location, name) if name in TABLES else None
+        if delta is None:
+            raise _unknown("table", name, self.tables)
+        stored = table_schema(delta)
+        for column in columns or ():
+            if column not in stored.names:
+                raise _unknown(f"column in table {name!r}", column, stored.names)
+        return delta, _memory_schema(name, stored, columns)
 
     def _held_table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         if name not in self.held:
@@ -161,17 +187,25 @@ def _read_files(
     location: Location, name: str, sizes: Mapping[str, int], schema: pa.Schema, *, keep_absent: bool = True
 ) -> list[pa.Table]:
     """Files of a table by their paths within it, in path order, with the run_id that the path says."""
-    in_file = pa.schema([each for each in schema if each.name != RUN_ID.name])
+    in_file = _without_run_id(schema)
 
     def read(path: str) -> pa.Table:
         file = location.child(name, path)
         rows = read_parquet(file, in_file, n_bytes=sizes[path], keep_absent=keep_absent)
-        if RUN_ID.name not in schema.names:
-            return rows
-        run_id = _constant(path.partition("/")[0].partition("=")[2], rows.num_rows)
-        return rows.add_column(schema.names.index(RUN_ID.name), RUN_ID.field, run_id)
+        return _with_run_id(rows, schema, path.partition("/")[0].partition("=")[2])
 
     return side_by_side(read, sizes, location)
+
+
+def _without_run_id(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([each for each in schema if each.name != RUN_ID.name])
+
+
+def _with_run_id(rows: pa.Table, schema: pa.Schema, run_id: str) -> pa.Table:
+    """Rows of a file with the run_id that its path says, where `schema` has it."""
+    if RUN_ID.name not in schema.names:
+        return rows
+    return rows.add_column(schema.names.index(RUN_ID.name), RUN_ID.field, _constant(run_id, rows.num_rows))
 
 
 def _constant(run_id: str, n_rows: int) -> pa.Array:
