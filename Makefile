@@ -45,12 +45,22 @@ demo-data/predictions.json: $(wildcard emqa_core/demo/*.py) | setup
 
 # Two processes, each with whole files, so that what a file starts (a store, a server) is started once.
 .PHONY: test
-test: setup ## every test but those of `make faults` and `make slow`, the quick ones first
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults --ignore tests/slow
+test: setup ## every test but those of `make page`, `make faults`, `make slow`, the quick ones first
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults --ignore tests/slow --ignore tests/page
 
 .PHONY: slow
 slow: setup ## simulations with known truth and comparisons on whole data sets (minutes)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/slow
+
+# Playwright's own browsers come from a place of their own; Debian's is as good.
+CHROMIUM := /usr/bin/chromium
+$(CHROMIUM):
+	apt-get update --quiet --quiet
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --quiet chromium > /dev/null
+
+.PHONY: page
+page: setup $(CHROMIUM) ## drive the page of a run in a real browser (a minute; installs Debian's chromium)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/page
 
 .PHONY: faults
 faults: setup ## kill workers, drivers and schedulers, break the store, fill the disk (minutes)

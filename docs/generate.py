@@ -2,20 +2,23 @@
 
 docs/tables.md comes from emqa_core/schema.py, configs/default.yaml and configs/schema.json from
 emqa_core/config.py, the exit codes in docs/command-line.md from emqa_core/errors.py, docs/metrics.md
-from emqa_core/quality/catalogue.py.
+from emqa_core/quality/catalogue.py, the page's charts.json from emqa_core/report/html/charts.py.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pyarrow as pa
+import vl_convert
 
 from emqa_core.cli.exits import exit_code_table
 from emqa_core.config import EvaluationConfig
 from emqa_core.config_text import config_schema, config_yaml
 from emqa_core.quality.listed import ListedMetric, list_metrics
+from emqa_core.report.html.charts import CHARTS
 from emqa_core.schema import COMMON, SCHEMA_VERSION, TABLES, Column, TableSchema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,6 +135,14 @@ def _metric_line(metric: ListedMetric) -> str:
     return f"| `{metric.name}` | {levels} | {metric.unit} | {limits} | {metric.meaning} |"
 
 
+def charts_text() -> str:
+    """The page's charts compiled from Vega-Lite to Vega, of the version whose library the page carries."""
+    compiled = {
+        name: vl_convert.vegalite_to_vega(chart(), vl_version="6.4") for name, chart in CHARTS.items()
+    }
+    return json.dumps(compiled, separators=(",", ":"), sort_keys=True) + "\n"
+
+
 def main(check: bool) -> int:
     """Write the files, or name those that differ. Returns the exit status."""
     made = {
@@ -140,6 +151,7 @@ def main(check: bool) -> int:
         "docs/metrics.md": metrics_text(),
         "configs/default.yaml": config_yaml(EvaluationConfig()),
         "configs/schema.json": config_schema(),
+        "emqa_core/report/html/charts.json": charts_text(),
     }
     stale = [
         name

@@ -176,6 +176,9 @@ class EvaluationConfig(_Section):
     output: str | None = _option(
         None, "Where the tables go: a folder or s3://, gs://, abfs://.", changes_results=False
     )
+    report: bool = _option(
+        True, "Write each run's HTML page beside its tables, in the folder report.", changes_results=False
+    )
     dataset: str | None = _option(
         None, "Name of the data set; default: stem of the labels' file.", changes_results=True
     )

@@ -31,6 +31,7 @@ from flows.tasks import (
     publish_results,
     read_runs,
     reduce_scores,
+    write_pages,
 )
 
 
@@ -62,6 +63,7 @@ def nightly(
         else:
             progress.note("already complete: " + ", ".join(run.run_id for run in plan.runs.values()))
             runs = read_runs(plan)
+    write_pages(plan, runs, progress)
     publish_results(runs)
     return [run.run_id for run in runs]
 

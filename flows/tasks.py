@@ -12,6 +12,7 @@ from prefect.client.schemas import State, TaskRun
 
 from emqa_core.errors import EmqaError, StorageError
 from emqa_core.pipeline import held_runs, plan, stages
+from emqa_core.pipeline import write_pages as pages
 from flows import artifacts
 
 P = ParamSpec("P")
@@ -63,4 +64,5 @@ count_metrics = as_task("count metrics", stages.count_metrics)
 finalize_tables = as_task("finalize tables", stages.finalize_tables, RETRY_DELAYS_S)
 commit_runs = as_task("commit runs", stages.commit_runs, RETRY_DELAYS_S)
 read_runs = as_task("read complete runs", stages.read_runs, RETRY_DELAYS_S)
+write_pages = as_task("write pages", pages.write_pages, RETRY_DELAYS_S)
 publish_results = as_task("publish results", artifacts.publish_results, RETRY_DELAYS_S)

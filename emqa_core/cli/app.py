@@ -176,6 +176,10 @@ StorageSet = Annotated[
         "--set", metavar="KEY=VALUE", help="An option: --set storage.endpoint_url=http://host:8333."
     ),
 ]
+RunChoice = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="Id of the run, or its beginning; default: the newest."),
+]
 
 
 @app.command(
@@ -187,10 +191,7 @@ StorageSet = Annotated[
 )
 def show(
     output: Location,
-    run: Annotated[
-        str | None,
-        typer.Option(metavar="RUN", help="Id of the run, or its beginning; default: the newest."),
-    ] = None,
+    run: RunChoice = None,
     class_: Annotated[
         str | None, typer.Option("--class", metavar="CLASS", help="One class, by name or id; default: all.")
     ] = None,
@@ -227,6 +228,50 @@ def show(
         iou_threshold=iou_threshold,
         metric=metric,
         show_all=all_,
+        as_json=json,
+    )
+
+
+@app.command(
+    epilog=_epilog(
+        "emqa report eval",
+        "emqa report s3://bucket/eval --run 2026-01-05 --images s3://bucket/images",
+        "emqa report eval --to night.html --charts charts",
+    )
+)
+def report(
+    output: Location,
+    run: RunChoice = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Where the page goes; default: beside the tables, in report/."),
+    ] = None,
+    images: options.Images = None,
+    examples: Annotated[
+        bool, typer.Option("--examples/--no-examples", help="The worst objects and frames, with pictures.")
+    ] = True,
+    charts: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="The main charts as PNG and SVG too (pip install emqa[charts])."),
+    ] = None,
+    config: StorageConfigFile = None,
+    set_: StorageSet = None,
+    json: Annotated[bool, typer.Option("--json", help="One object with the locations.")] = False,
+) -> None:
+    """Write a run's page: one HTML file that opens anywhere and fetches nothing.
+
+    Measures, metric importance, performance by metric, advice, classes and examples, for any selection of
+    classes and any evaluated IoU threshold.
+    """
+    from emqa_core.cli.report import write_report
+
+    write_report(
+        output,
+        run,
+        options.configuration(config, set_, images=images),
+        to=to,
+        with_examples=examples,
+        charts=charts,
         as_json=json,
     )
 

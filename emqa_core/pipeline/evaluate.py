@@ -22,6 +22,7 @@ from emqa_core.pipeline.stages import (
     read_runs,
     reduce_scores,
 )
+from emqa_core.pipeline.write_pages import write_pages
 from emqa_core.storage.runs import Run
 
 
@@ -61,7 +62,7 @@ def _stored_or_held(config: EvaluationConfig, given: InputTables, progress: Prog
     if config.output is not None:
         return run_stages(config, given, progress)
     with tempfile.TemporaryDirectory(prefix="emqa-") as folder:
-        stored = run_stages(config.model_copy(update={"output": folder}), given, progress)
+        stored = run_stages(config.model_copy(update={"output": folder, "report": False}), given, progress)
         return {
             model: Run.in_memory(run.run_id, {name: run.table(name) for name in run.tables})
             for model, run in stored.items()
@@ -89,4 +90,5 @@ def evaluate_plan(plan: Plan, progress: Progress) -> dict[str, Run]:
         else:
             progress.note("already complete: " + ", ".join(run.run_id for run in plan.runs.values()))
             runs = read_runs(plan)
+    write_pages(plan, runs, progress)
     return dict(zip(plan.runs, runs, strict=True))

@@ -30,6 +30,7 @@ _STORES: dict[str, Store] = {
     "az": "abfs",
 }
 DEFAULT_STORAGE = StorageConfig()
+_CONTENT_TYPE = {"s3": "ContentType", "gs": "content_type"}  # what the clients call it
 
 
 @dataclass(frozen=True)
@@ -148,14 +149,18 @@ class Location:
             self._repeated(read_rest)
         return [found[number] for number in range(len(ranges))]
 
-    def write_bytes(self, data: bytes | memoryview) -> None:
-        """Write the whole file; a reader sees the old file or the new one, never a half."""
+    def write_bytes(self, data: bytes | memoryview, content_type: str | None = None) -> None:
+        """Write the whole file; a reader sees the old file or the new one, never a half.
+
+        content_type: what a store tells browsers that the file is (S3 and Google's; elsewhere left to it).
+        """
         with explain_errors(self):
             if self.store == "file":
                 with self.local_replacement() as file:
                     file.write(data)
             else:
-                self._files.pipe_file(self.path, bytes(data))
+                told = {_CONTENT_TYPE[self.store]: content_type} if self.store in _CONTENT_TYPE else {}
+                self._files.pipe_file(self.path, bytes(data), **(told if content_type else {}))
 
     @contextmanager
     def local_replacement(self) -> Iterator[IO[bytes]]:

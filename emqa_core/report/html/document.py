@@ -1,0 +1,157 @@
+"""What a page holds, as one packed document: the run's tables in the shape that its charts take."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from emqa_core.quality.catalogue import CATALOGUE, CONTROLS
+from emqa_core.report.headline import COCO_MEASURES
+from emqa_core.report.html import class_arrays, importance_arrays, metric_arrays
+from emqa_core.report.html.columns import Order
+from emqa_core.report.html.packed import Packing
+from emqa_core.report.importance import RANKED_APART, TARGETS
+from emqa_core.report.view import Row, plain_rows, rows_where
+from emqa_core.storage.runs import Run
+
+N_GROUPS = 20
+_RUN_FACTS = (
+    "run_id", "model", "dataset", "matching", "iou_threshold", "score_threshold", "n_frames", "n_labels",
+    "n_predictions", "n_unlisted", "n_quarantined", "code_version",
+)  # fmt: skip
+_DECISIONS = ("recommendation", "slice")  # tables that are shown as they are
+
+
+@dataclass(frozen=True)
+class PageLimits:
+    """How large a page may grow: bytes of its data in base64, and rows of a table of findings."""
+
+    data_bytes: int = 3_000_000
+    findings: int = 200
+
+
+def page_text(run: Run, previous: Run | None, limits: PageLimits, more: dict[str, Any]) -> str:
+    """The packed document of a run, beside the run before it where there is one.
+
+    Classes get fewer bins until it fits; where it does not even so, it is as small as it gets. more: further
+    members of the document.
+    """
+    order = Order.of(run)
+    axes = metric_arrays.metric_axes(run)
+    text = ""
+    for class_bins in metric_arrays.CLASS_BINS:
+        packing = Packing()
+        document = _document(run, previous, limits, order, axes, packing, class_bins)
+        text = packing.text({**document, **more})
+        if len(text) <= limits.data_bytes:
+            break
+    return text
+
+
+def _document(
+    run: Run,
+    previous: Run | None,
+    limits: PageLimits,
+    order: Order,
+    axes: list[dict[str, Any]],
+    packing: Packing,
+    class_bins: int,
+) -> dict[str, Any]:
+    class_arrays.pack_classes(run, order, packing)
+    class_arrays.pack_curves(run, order, packing)
+    class_arrays.pack_cooccurrence(run, order, packing)
+    scores = class_arrays.pack_scores(run, order, packing)
+    metric_arrays.pack_metrics(run, order, axes, packing, class_bins)
+    levels = scores["levels"] if scores else []
+    options = json.loads(run.row().get("configuration") or "{}")
+    return {
+        "run": _facts(run.row()),
+        "previous": None if previous is None else _previous(previous),
+        "classes": [
+            {"id": i, "name": name} for i, name in zip(order.class_ids, order.class_names, strict=True)
+        ],
+        "thresholds": order.thresholds.tolist(),
+        "chosen": order.chosen,
+        "averaged": _averaged(options, order),
+        "absentClasses": options.get("absent_classes", "exclude"),
+        "coco": _coco(run),
+        "targets": list(TARGETS),
+        "metrics": [_described(axis) for axis in axes],
+        "controls": sorted(CONTROLS.values()),
+        "apart": list(RANKED_APART),
+        "classBins": class_bins,
+        "errorTypes": list(metric_arrays.ERROR_TYPES),
+        "errors": class_arrays.error_rows(run, order),
+        "scores": scores,
+        "confusion": class_arrays.pack_confusion(run, order, packing),
+        "importance": importance_arrays.pack_importance(run, order, axes, packing),
+        "has": {
+            "groups": class_arrays.pack_groups(run, order, packing),
+            "calibration": class_arrays.pack_calibration(run, order, packing),
+            "errorBins": metric_arrays.pack_errors(run, order, axes, packing),
+            "scoreBins": metric_arrays.pack_score_bins(run, order, axes, packing, levels),
+        },
+        "studentQuantiles": _student_quantiles(),
+        **{name: _findings(run, name, limits.findings) for name in _DECISIONS},
+    }
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    facts = {name: row[name] for name in _RUN_FACTS if name in row}
+    return {**facts, "run_date": str(row["run_date"])}
+
+
+def _previous(run: Run) -> dict[str, Any]:
+    """The measures of all classes and of each class by id, by IoU threshold: what deltas are taken of."""
+    rows = rows_where(run, "class_performance", area_range="all")
+    names = ("average_precision", "average_recall", "n_labels", "n_predictions", "n_true_positive")
+    return {
+        **_facts(run.row()),
+        "rows": [[row["class_id"], row["iou_threshold"], *(row.get(name) for name in names)] for row in rows],
+    }
+
+
+def _averaged(options: dict[str, Any], order: Order) -> list[int]:
+    """Places of the thresholds that mAP is the mean over."""
+    wanted = options.get("iou_thresholds")
+    if not wanted:
+        return list(range(order.n_thresholds))
+    return [
+        place for place, t in enumerate(order.thresholds.tolist()) if any(abs(t - w) < 5e-4 for w in wanted)
+    ]
+
+
+def _coco(run: Run) -> list[list[Any]]:
+    rows = {row["measure"]: row for row in rows_where(run, "summary")}
+    return [
+        [name, rows[name]["value"], rows[name]["low"], rows[name]["high"], rows[name]["reason"]]
+        for name in COCO_MEASURES
+        if name in rows
+    ]
+
+
+def _described(axis: dict[str, Any]) -> dict[str, Any]:
+    """Axis with meaning and unit, where the catalogue knows them."""
+    found = next((metric for metric in CATALOGUE if metric.name == axis["name"]), None)
+    about = (
+        {"meaning": "", "unit": "", "low": None, "high": None}
+        if found is None
+        else {"meaning": found.meaning, "unit": found.unit, "low": found.low, "high": found.high}
+    )
+    return {**axis, **about}
+
+
+def _findings(run: Run, name: str, most: int) -> list[Row] | None:
+    if name not in run.tables:
+        return None
+    common = {"run_id", "run_date", "model", "dataset"}
+    rows = plain_rows(run.table(name).slice(0, most))
+    return [{key: value for key, value in row.items() if key not in common} for row in rows]
+
+
+def _student_quantiles() -> list[float | None]:
+    """0.975 quantile of Student's t by number of groups, 0 to 20; null below 2."""
+    from scipy.special import stdtrit
+
+    return [None, None, *(float(stdtrit(groups - 1, 0.975)) for groups in range(2, N_GROUPS + 1))]

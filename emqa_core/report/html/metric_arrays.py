@@ -1,0 +1,202 @@
+"""What a page holds of each metric: its bins, and counts by class, IoU threshold and bin.
+
+All classes together have 50 bins at every threshold and the fine ones at the chosen T. Single classes have 50
+bins at every threshold, or fewer where the page would grow too large.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emqa_core.analysis.intervals import design_effect
+from emqa_core.objects import Array
+from emqa_core.report.html.columns import Order, counts, numbers, rows_of, spread, text
+from emqa_core.report.html.packed import Packing
+from emqa_core.report.performance import STORED_BINS
+from emqa_core.storage.runs import Run
+
+SIDES = ("prediction", "label")
+HITS = {"prediction": "n_true_positive", "label": "n_missed"}
+TOTALS = {"prediction": "n_predictions", "label": "n_labels"}
+CLASS_BINS = (50, 25, 10)  # divisors of 50: a class's bins are joined, never cut
+_LARGEST_EFFECT = 1024.0
+ERROR_TYPES = (
+    "localization", "classification", "duplicate", "background", "classification_and_localization", "missed",
+)  # fmt: skip
+
+
+def metric_axes(run: Run) -> list[dict[str, Any]]:
+    """The bins of every metric, in the order of table metric_bin: edges or categories, means and shares."""
+    table = run.table("metric_bin")
+    names = text(table, "metric")
+    axes = []
+    for name in names.unique().to_pylist():
+        rows = rows_of(table, "metric", name)
+        rows = rows.take(np.argsort(counts(rows, "bin")))
+        categories = text(rows, "category").to_pylist()
+        is_categorical = any(category is not None for category in categories)
+        coarse = counts(rows, "bin_50")
+        axes.append(
+            {
+                "name": name,
+                "categories": categories if is_categorical else None,
+                "lower": None if is_categorical else _short(numbers(rows, "lower")),
+                "upper": None if is_categorical else _short(numbers(rows, "upper")),
+                "mean": None if is_categorical else _short(numbers(rows, "mean")),
+                "middle": _plain(numbers(rows, "cumulative_share") - numbers(rows, "share") / 2),
+                "coarse": coarse.tolist(),
+                "nCoarse": len(categories) if is_categorical else STORED_BINS,
+            }
+        )
+    return axes
+
+
+def _short(values: Array) -> list[float | None]:
+    """Nine digits: all that a float32 has."""
+    return [None if np.isnan(v) else float(f"{v:.9g}") for v in values.tolist()]
+
+
+def _plain(values: Array) -> list[float | None]:
+    return [None if np.isnan(v) else v for v in values.tolist()]
+
+
+def pack_metrics(
+    run: Run, order: Order, axes: list[dict[str, Any]], packing: Packing, class_bins: int
+) -> None:
+    """Counts of every metric; class_bins: bins of single classes, one of CLASS_BINS.
+
+    Per metric number i and side: `i/side/n`, `i/side/hit` (T, K, bins); `i/side/all_n`, `i/side/all_hit`
+    (T, 50); of the fine bins at the chosen T `i/side/fine_n`, `i/side/fine_hit` (bins,). Beside each,
+    logarithms of design effects: `i/side/effect` (K, bins) at the chosen T, `i/side/all_effect`,
+    `i/side/fine_effect`.
+    """
+    rows = run.table("metric_performance")
+    place_of = {axis["name"]: place for place, axis in enumerate(axes)}
+    metric = text(rows, "metric").dictionary_encode()
+    of_code = np.array([place_of[name] for name in metric.dictionary.to_pylist()], np.int64)
+    number = of_code[metric.indices.to_numpy()] if len(of_code) else np.empty(0, np.int64)
+    held = {
+        "scope": order.scope_of(rows),
+        "threshold": order.threshold_of(rows),
+        "bin": counts(rows, "bin"),
+        "resolution": counts(rows, "resolution"),
+        **{name: counts(rows, name) for side in SIDES for name in _sums(side)},
+    }
+    by_metric = np.argsort(number, kind="stable")
+    bounds = np.searchsorted(number[by_metric], np.arange(len(axes) + 1))
+    for place, axis in enumerate(axes):
+        own = by_metric[bounds[place] : bounds[place + 1]]
+        of_metric = {name: values[own] for name, values in held.items()}
+        _pack_metric(of_metric, order, axis, packing, place, class_bins)
+
+
+def _pack_metric(
+    rows: dict[str, Array], order: Order, axis: dict[str, Any], packing: Packing, place: int, class_bins: int
+) -> None:
+    scope, threshold, bins = rows["scope"], rows["threshold"], rows["bin"]
+    is_coarse = rows["resolution"] == STORED_BINS
+    n_bins = axis["nCoarse"]
+    joined = 1 if axis["categories"] is not None else STORED_BINS // class_bins
+    shape = (order.n_thresholds, 1 + order.n_classes, n_bins)
+    for side in SIDES:
+        columns = [rows[name] for name in _sums(side)]
+        coarse = [
+            spread(shape, (threshold[is_coarse], scope[is_coarse], bins[is_coarse]), values[is_coarse], 0)
+            for values in columns
+        ]
+        if not coarse[0].any():
+            continue
+        key = f"{place}/{side}"
+        for name, values in (("n", coarse[0]), ("hit", coarse[1])):
+            packing.add_counts(f"{key}/all_{name}", values[:, 0], steps=0)
+            by_class = values[:, 1:].reshape(order.n_thresholds, order.n_classes, n_bins // joined, joined)
+            packing.add_counts(f"{key}/{name}", by_class.sum(axis=-1), steps=0)
+        _pack_effect(packing, f"{key}/all_effect", [values[:, 0] for values in coarse])
+        of_classes = [
+            values[order.chosen, 1:].reshape(order.n_classes, n_bins // joined, joined).sum(axis=-1)
+            for values in coarse
+        ]
+        _pack_effect(packing, f"{key}/effect", of_classes)
+        fine = ~is_coarse & (scope == 0)
+        of_fine = [spread((len(axis["coarse"]),), (bins[fine],), values[fine], 0) for values in columns]
+        if not of_fine[0].any():
+            continue
+        packing.add_counts(f"{key}/fine_n", of_fine[0])
+        packing.add_counts(f"{key}/fine_hit", of_fine[1])
+        _pack_effect(packing, f"{key}/fine_effect", of_fine)
+
+
+def _sums(side: str) -> tuple[str, ...]:
+    names = ("sum_nn", "sum_ny", "sum_yy", "n_frames")
+    return TOTALS[side], HITS[side], *(f"{side}_{name}" for name in names)
+
+
+def _pack_effect(packing: Packing, name: str, sums: list[Array]) -> None:
+    """Logarithm of max(1, design effect) of n, hits, Σnn, Σny, Σyy, frames; null without rows."""
+    effect = np.where(sums[0] > 0, design_effect(*sums), np.nan)
+    packing.add_fractions(name, np.log(np.fmax(1.0, effect) + 0 * effect), 0.0, np.log(_LARGEST_EFFECT))
+
+
+def pack_errors(run: Run, order: Order, axes: list[dict[str, Any]], packing: Packing) -> bool:
+    """Errors by bin: `i/side/error` (types, 50) of all classes and `i/side/class_error` (types, K, 10)."""
+    if "metric_error" not in run.tables:
+        return False
+    table = run.table("metric_error")
+    metric, side_of, kind_of = (text(table, name).to_pylist() for name in ("metric", "source", "error_type"))
+    place_of = {axis["name"]: place for place, axis in enumerate(axes)}
+    number = np.array([place_of.get(name, -1) for name in metric], np.int64)
+    kind = np.array([ERROR_TYPES.index(name) for name in kind_of], np.int64)
+    is_label = np.array([side == "label" for side in side_of], bool)
+    scope, bins, n = order.scope_of(table), counts(table, "bin"), counts(table, "n")
+    for place, axis in enumerate(axes):
+        n_bins = axis["nCoarse"]
+        n_class_bins = n_bins if axis["categories"] is not None else 10
+        for side in SIDES:
+            mine = (number == place) & (is_label == (side == "label"))
+            if not mine.any():
+                continue
+            whole, single = mine & (scope == 0), mine & (scope > 0)
+            shape: tuple[int, ...] = (len(ERROR_TYPES), n_bins)
+            packing.add_counts(
+                f"{place}/{side}/error", spread(shape, (kind[whole], bins[whole]), n[whole], 0)
+            )
+            shape = (len(ERROR_TYPES), order.n_classes, n_class_bins)
+            places = kind[single], scope[single] - 1, bins[single]
+            packing.add_counts(f"{place}/{side}/class_error", spread(shape, places, n[single], 0))
+    return True
+
+
+def pack_score_bins(
+    run: Run, order: Order, axes: list[dict[str, Any]], packing: Packing, levels: list[float]
+) -> bool:
+    """Rows by score level and bin at the chosen T.
+
+    `i/score_n`, `i/score_hit`, `i/score_found` (levels, 50) of all classes: predictions, true positives and
+    found labels whose score is in the level; `i/class_score_...` (levels, K, 10) of each class.
+    """
+    if "metric_score" not in run.tables or not levels:
+        return False
+    table = run.table("metric_score")
+    metric = text(table, "metric").to_pylist()
+    place_of = {axis["name"]: place for place, axis in enumerate(axes)}
+    number = np.array([place_of.get(name, -1) for name in metric], np.int64)
+    level = np.searchsorted(np.array(levels), numbers(table, "score_lower"))
+    scope, bins = order.scope_of(table), counts(table, "bin")
+    columns = {"n": "n_predictions", "hit": "n_true_positive", "found": "n_found"}
+    for place, axis in enumerate(axes):
+        n_bins = axis["nCoarse"]
+        n_class_bins = n_bins if axis["categories"] is not None else 10
+        mine = number == place
+        whole, single = mine & (scope == 0), mine & (scope > 0)
+        for name, column in columns.items():
+            values = counts(table, column)
+            shape: tuple[int, ...] = (len(levels), n_bins)
+            packing.add_counts(
+                f"{place}/score_{name}", spread(shape, (level[whole], bins[whole]), values[whole], 0)
+            )
+            shape = (len(levels), order.n_classes, n_class_bins)
+            places = level[single], scope[single] - 1, bins[single]
+            packing.add_counts(f"{place}/class_score_{name}", spread(shape, places, values[single], 0))
+    return True
