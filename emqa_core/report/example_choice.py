@@ -21,6 +21,7 @@ from emqa_core.report.example_groups import Groups, MetricGroups, Source
 if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
 
+ObjectKey = tuple[Source, int, int]  # source, frame_order, input_index
 _WRONG = {"prediction": "false_positive", "label": "missed"}
 _VALUE = {"prediction": "score", "label": "area_px2"}
 _FRAME_ORDER = (("f1", "ascending"), ("n_errors", "descending"), ("frame_order", "ascending"))
@@ -28,14 +29,21 @@ _FRAME_ORDER = (("f1", "ascending"), ("n_errors", "descending"), ("frame_order",
 
 @dataclass(frozen=True)
 class FoundObject:
-    """An object among the worst of a group: place 0 is the worst of its source there."""
+    """An object among the worst of its source in a range or of a value, by its place there: 0 the worst.
 
+    groups: number of the groups among those that were looked for; code: of the range or value in them.
+    """
+
+    place: int
+    groups: int
+    code: int
     source: Source
     frame_order: int
     input_index: int
-    groups: Groups
-    code: int
-    place: int
+
+    @property
+    def key(self) -> ObjectKey:
+        return self.source, self.frame_order, self.input_index
 
 
 @dataclass(frozen=True)
@@ -84,13 +92,13 @@ def look_at_objects(
 ) -> list[FoundObject]:
     """The worst objects of each group: false positives by score, missed labels by area, both descending.
 
-    By place, then in the order of `groups` and of the ranges or values in them. Ties: the lower frame_order,
-    then the lower input_index.
+    Ties: the lower frame_order, then the lower input_index.
     """
-    groups = [each for each in groups if each.has(source)]
-    start = np.concatenate([[0], np.cumsum([each.n_groups for each in groups], dtype=np.int64)])
+    # Groups of the other source alone keep their number, and have no row.
+    sizes = [each.n_groups if each.has(source) else 0 for each in groups]
+    start = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     state = WorstRows.zero(max((each.n_kept for each in groups), default=0))
-    in_rows = [each.column for each in groups if not each.is_of_frames]
+    in_rows = [each.column for each in groups if each.has(source) and not each.is_of_frames]
     columns = list(dict.fromkeys(["frame_order", "input_index", "outcome", _VALUE[source], *in_rows]))
     for batch in run.batches(source, columns) if groups else ():
         state += _worst_of(batch, source, groups, start, frames, state)
@@ -105,8 +113,8 @@ def look_at_objects(
         of = int(np.searchsorted(start, group, side="right")) - 1
         if place < groups[of].n_kept:
             code = group - int(start[of])
-            found.append(FoundObject(source, frame_order, input_index, groups[of], code, place))
-    return sorted(found, key=lambda each: each.place)
+            found.append(FoundObject(place, of, code, source, frame_order, input_index))
+    return found
 
 
 def _worst_of(

@@ -23,7 +23,6 @@ _OBJECT_COLUMNS = (
     *("frame_order", "input_index", "class_id", "class_name", "x_px", "y_px", "width_px", "height_px"),
     *("outcome", "error_type"),
 )
-ObjectKey = tuple[Source, int]  # source and input_index, within a frame
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,8 @@ class ExampleObject:
     score: float | None
 
     @property
-    def key(self) -> ObjectKey:
+    def key(self) -> tuple[Source, int]:
+        """What tells it from the others of its frame."""
         return self.source, self.input_index
 
 

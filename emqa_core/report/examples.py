@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emqa_core.config import ImagesConfig
-from emqa_core.report.example_choice import FoundObject, look_at_frames, look_at_objects
+from emqa_core.report.example_choice import FoundObject, ObjectKey, look_at_frames, look_at_objects
 from emqa_core.report.example_frames import ExampleFrame, read_frames
 from emqa_core.report.example_groups import (
     SOURCES,
     Groups,
     MetricGroups,
-    Source,
     class_groups,
     error_groups,
     important_metrics,
@@ -42,7 +41,7 @@ class ExampleLimits:
 
     metrics: int = 8
     categories: int = 8
-    classes: int = 40
+    classes: int = 20
     per_range: int = 3
     per_class: int = 2
     per_error: int = 4
@@ -116,11 +115,11 @@ def read_examples(
     ]
     codes, worst = look_at_frames(run, groups, limits.worst_frames)
     found = [each for source in SOURCES for each in look_at_objects(run, source, groups, codes)]
-    # The worst of every group come before the second worst of any, whichever the source.
-    found.sort(key=lambda each: each.place)
+    # The worst of every range come before the second worst of any.
+    found.sort(key=lambda each: (each.place, each.groups, each.code))
     orders = list(dict.fromkeys([*worst, *(each.frame_order for each in found)]))[: limits.frames]
     frame_of = {order: number for number, order in enumerate(orders)}
-    places = _places(found, ranges)
+    places = _places(found, len(ranges))
     shown = {key: some for key, some in places.items() if key[1] in frame_of}
     frames = read_frames(run, orders, set(shown), limits.objects)
     pictures = read_pictures(run, images, [frame.row for frame in frames], limits.pictures)
@@ -140,14 +139,11 @@ def read_examples(
     )
 
 
-def _places(
-    found: Sequence[FoundObject], ranges: Sequence[MetricGroups]
-) -> dict[tuple[Source, int, int], list[Place]]:
-    """Places in ranges of metrics by object (source, frame_order, input_index), the worst first."""
-    number_of = {each.column: number for number, each in enumerate(ranges)}
-    places: dict[tuple[Source, int, int], list[Place]] = {}
+def _places(found: Sequence[FoundObject], n_metrics: int) -> dict[ObjectKey, list[Place]]:
+    """Places in ranges of metrics by object, the worst first; the first n_metrics groups are metrics."""
+    places: dict[ObjectKey, list[Place]] = {}
     for each in found:
-        of_object = places.setdefault((each.source, each.frame_order, each.input_index), [])
-        if isinstance(each.groups, MetricGroups):
-            of_object.append(Place(number_of[each.groups.column], each.code, each.place))
+        of_object = places.setdefault(each.key, [])
+        if each.groups < n_metrics:
+            of_object.append(Place(each.groups, each.code, each.place))
     return places
