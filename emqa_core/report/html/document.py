@@ -31,11 +31,10 @@ class PageLimits:
     findings: int = 200
 
 
-def page_text(run: Run, previous: Run | None, limits: PageLimits, more: dict[str, Any]) -> str:
+def page_text(run: Run, previous: Run | None, limits: PageLimits) -> str:
     """The packed document of a run, beside the run before it where there is one.
 
-    Classes get fewer bins until it fits; where it does not even so, it is as small as it gets. more: further
-    members of the document.
+    Classes get fewer bins until it fits; where it does not even so, it is as small as it gets.
     """
     order = Order.of(run)
     axes = metric_arrays.metric_axes(run)
@@ -43,7 +42,7 @@ def page_text(run: Run, previous: Run | None, limits: PageLimits, more: dict[str
     for class_bins in metric_arrays.CLASS_BINS:
         packing = Packing()
         document = _document(run, previous, limits, order, axes, packing, class_bins)
-        text = packing.text({**document, **more})
+        text = packing.text(document)
         if len(text) <= limits.data_bytes:
             break
     return text

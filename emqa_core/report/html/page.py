@@ -49,7 +49,7 @@ def page_html(
     """
     known = set(run.tables)
     read = Run.in_memory(run.run_id, {name: run.table(name) for name in _TABLES if name in known})
-    document = page_text(read, previous, limits or PageLimits(), {"examples": examples})
+    document = page_text(read, previous, limits or PageLimits())
     row = read.row()
     modules, start = _modules()
     charts = _asset("charts.json").read_text("utf-8")
@@ -65,6 +65,8 @@ def page_html(
         footer=html.escape(f"emqa {row['code_version']} · run {row['run_id']}"),
         charts=_in_script(charts),
         document=document,
+        # Pictures are small already: packed with the rest they would take a third more.
+        examples=_in_script(json.dumps(examples, separators=(",", ":"), allow_nan=False)),
         vega=scripts[0],
         modules=modules,
         start=start,

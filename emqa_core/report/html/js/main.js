@@ -3,6 +3,7 @@
 import { ClassPanel } from "emqa/class_panel.js";
 import { Controls } from "emqa/controls.js";
 import { Evaluation, selectionOf } from "emqa/evaluation.js";
+import { ExamplePanel } from "emqa/example_panel.js";
 import { Findings } from "emqa/findings.js";
 import { MetricPanel } from "emqa/metric_panel.js";
 import { Overview } from "emqa/overview.js";
@@ -27,6 +28,7 @@ async function main() {
   const metric = new MetricPanel(at("performance"), evaluation, state);
   const classes = new ClassPanel(at("classes"), evaluation, state);
   new Findings(at("findings"), evaluation, state);
+  const examples = new ExamplePanel(at("examples-section"), at("examples"), evaluation, state);
 
   function show() {
     const selection = selectionOf(evaluation, state.classes);
@@ -34,7 +36,8 @@ async function main() {
     controls.show();
     overview.show(selection, view);
     const ranked = ranking.show(selection, view);
-    metric.show(selection, view, ranked);
+    const shown = metric.show(selection, view, ranked);
+    examples.show(selection, shown);
     classes.show(selection, view);
     document.documentElement.dataset.shown = String(1 + Number(document.documentElement.dataset.shown ?? 0));
   }

@@ -6,6 +6,7 @@ import { errorsByBin, MOST_SERIES, performanceOf, seriesOf } from "emqa/performa
 import { saveButtons } from "emqa/save.js";
 import { BIN_CHOICES } from "emqa/state.js";
 
+const EXAMPLE_RANGES = 5;
 const SIDES = {
   prediction: { id: "tpr", title: "True positive rate", about: "share of predictions that are right" },
   label: { id: "fnr", title: "False negative rate", about: "share of labels that are missed" },
@@ -124,9 +125,17 @@ export class MetricPanel {
     const spec = metric.categories ? "category_performance" : "performance";
     const { id, title } = SIDES[side];
     const label = `${title} by ${metric.name}: average ${percent(whole.average)}, from ${percent(Math.min(...whole.rows.map((r) => r.rate)))} to ${percent(Math.max(...whole.rows.map((r) => r.rate)))}`;
-    this.charts[side].rates.show({ rows, objects: whole.rows.map(place), average: averages }, { label, spec, scale: metric.categories ? "linear" : axis });
+    this.charts[side].rates.show({ rows, objects: whole.rows.map(place), average: averages }, { label, spec, scale: metric.categories ? "linear" : axis, onClick: (row) => this.open(side, row, whole.size, metric) });
     this.series = series.map(([name], i) => [name, colours(i)]);
     return { ...whole, id };
+  }
+
+  /** A click on a bin asks for the objects behind it. */
+  open(side, row, size, metric) {
+    if (row.bin === undefined) return;
+    const group = metric.categories ? row.bin : Math.floor((row.bin * EXAMPLE_RANGES) / size);
+    this.state.set({ metric: metric.name, group, source: side });
+    document.getElementById("examples-section").scrollIntoView({ block: "nearest" });
   }
 
   showLegend(selection, remarks) {

@@ -21,11 +21,14 @@ export class State {
     const { evaluation } = this;
     return {
       classes: null, t: evaluation.chosen, level: evaluation.configuredLevel, target: "label", ofObjects: true,
-      ofFrames: true, metric: null, byClass: false, bins: 25, axis: null, example: null,
+      ofFrames: true, metric: null, byClass: false, bins: 25, axis: null, source: null, group: null,
+      errorType: null,
     };
   }
 
+  /** Take changes; a range is of the metric it was chosen for. */
   set(changes) {
+    if ("metric" in changes && changes.metric !== this.metric && !("group" in changes)) this.group = null;
     Object.assign(this, changes);
     this.write();
     this.onChange();
@@ -44,6 +47,9 @@ export class State {
     if (this.byClass) parts.set("by", "class");
     if (this.bins !== 25) parts.set("bins", String(this.bins));
     if (this.axis !== null) parts.set("axis", this.axis);
+    if (this.source !== null) parts.set("source", this.source);
+    if (this.group !== null) parts.set("range", String(this.group));
+    if (this.errorType !== null) parts.set("error", this.errorType);
     this.written = parts.size ? `#${parts}` : "";
     window.history.replaceState(null, "", this.written || window.location.pathname + window.location.search);
   }
@@ -64,6 +70,9 @@ export class State {
     if (evaluation.metricIndex(parts.get("metric")) >= 0) found.metric = parts.get("metric");
     if (BIN_CHOICES.includes(Number(parts.get("bins")))) found.bins = Number(parts.get("bins"));
     if (AXES.includes(parts.get("axis"))) found.axis = parts.get("axis");
+    if (TARGETS.includes(parts.get("source"))) found.source = parts.get("source");
+    if (/^\d+$/.test(parts.get("range") ?? "")) found.group = Number(parts.get("range"));
+    if (evaluation.document.errorTypes.includes(parts.get("error"))) found.errorType = parts.get("error");
     found.byClass = parts.get("by") === "class";
     found.ofObjects = parts.get("objects") !== "no";
     found.ofFrames = parts.get("frames") !== "no";
