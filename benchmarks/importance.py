@@ -66,8 +66,9 @@ def measure(*, intervals: bool) -> dict:
         )
         plan = plan_run(config_from(options))
         evaluated = stages.evaluate_partitions(plan, {}, executor, progress)
+        ranked = stages.reduce_scores(plan, evaluated, executor, progress)
         begun = cpu_seconds()
-        counted = stages.count_metrics(plan, evaluated, executor, progress)
+        counted = stages.count_metrics(plan, evaluated, ranked, executor, progress)
         measured = {
             "cpu_s": cpu_seconds() - begun,
             "peak_mib": peak_mib(),

@@ -62,7 +62,7 @@ def evaluation_of(plan, until: Literal["rows", "files", "commit"] = "commit") ->
             if until == "rows":
                 return _numbers_alone(plan, evaluated, executor)
             ranked = stages.reduce_scores(plan, evaluated, executor, progress)
-            counted = stages.count_metrics(plan, evaluated, executor, progress)
+            counted = stages.count_metrics(plan, evaluated, ranked, executor, progress)
             finalized = stages.finalize_tables(plan, evaluated, ranked, counted, progress)
         if until == "commit":
             return twelve_of(stages.commit_runs(held, finalized)[0].table("summary"))

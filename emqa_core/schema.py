@@ -307,11 +307,16 @@ METRIC_KEY = (
 
 METRIC_IMPORTANCE = TableSchema(
     "metric_importance",
-    "a metric x level x target x class or all x IoU threshold",
+    "a metric x level x target x class or all x IoU threshold x score threshold",
     (
         *METRIC_KEY,
         *SCOPE,
         _c("iou_threshold", FLOAT, "IoU threshold.", "0..1"),
+        _c(
+            "score_threshold",
+            FLOAT,
+            "The configured one; at the chosen T also that of the best F1 of all predictions.",
+        ),
         _c(
             "importance",
             FLOAT,
@@ -406,6 +411,21 @@ METRIC_PERFORMANCE = TableSchema(
     ),
 )
 
+METRIC_SCORE = TableSchema(
+    "metric_score",
+    "a metric x class or all x bin x level of the score, at the chosen IoU threshold; cells with rows only",
+    (
+        _c("metric", LABEL, "Name of the quality metric."),
+        *SCOPE,
+        _c("resolution", INT, "50: `bin` is a `bin_50`, or a category; 10: it is bin_50 // 5."),
+        _c("bin", INT, "Index of the bin at this resolution."),
+        _c("score_lower", FLOAT, "Lowest score of the level; a step, the configured or the best threshold."),
+        _c("n_predictions", INT, "Predictions of the level that count.", "", True),
+        _c("n_true_positive", INT, "True positives among them.", "", True),
+        _c("n_found", INT, "Labels of the bin that were found by a prediction of the level.", "", True),
+    ),
+)
+
 QUARANTINE = TableSchema(
     "quarantine",
     "a bad input row",
@@ -468,6 +488,7 @@ TABLES: dict[str, TableSchema] = {
         METRIC_IMPORTANCE,
         METRIC_BIN,
         METRIC_PERFORMANCE,
+        METRIC_SCORE,
         QUARANTINE,
         RUN,
     )

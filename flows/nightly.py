@@ -57,7 +57,7 @@ def nightly(
                 finished = prepare_output(plan, executor, watched)
                 evaluated = evaluate_partitions(plan, finished, executor, watched)
                 ranked = reduce_scores(plan, evaluated, executor, watched)
-                counted = count_metrics(plan, evaluated, executor, watched)
+                counted = count_metrics(plan, evaluated, ranked, executor, watched)
                 finalized = finalize_tables(plan, evaluated, ranked, counted, watched)
             runs = commit_runs(held, finalized)
         else:

@@ -51,7 +51,7 @@ def run_until(stage: str, output: str) -> None:
     evaluated = stages.evaluate_partitions(plan, finished, executor, progress)
     die_after("evaluate")
     ranked = stages.reduce_scores(plan, evaluated, executor, progress)
-    counted = stages.count_metrics(plan, evaluated, executor, progress)
+    counted = stages.count_metrics(plan, evaluated, ranked, executor, progress)
     die_after("count")
     finalized = stages.finalize_tables(plan, evaluated, ranked, counted, progress)
     die_after("finalize")

@@ -129,6 +129,7 @@ def effect_row(
         "target": target,
         "scope": "all",
         "iou_threshold": 0.5,
+        "score_threshold": 0.0,
         "importance": importance,
         "importance_low": None if importance is None else max(importance - 0.02, 0.0),
         "importance_high": None if importance is None else importance + 0.02,

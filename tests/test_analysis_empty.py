@@ -65,7 +65,7 @@ def test_what_is_empty_is_null_with_its_reason(name: str) -> None:
     measures.append(
         measure_metric(axis, of_frames, None, UnitTotals.of(frames, unit_hash, whole_units=False), 0)
     )
-    table = metric_importance_table(measures, classes, thresholds, 0)
+    table = metric_importance_table(measures, classes, thresholds, 0, 0.0)
     table.validate(full=True)
     assert len(table) == 2 * n_thresholds * (n_classes + 1)
     assert set(table["reason"].to_pylist()[: len(table) // 2]) == {reason}

@@ -53,15 +53,15 @@ def by_metric(table: pa.Table, scope: str = "all") -> dict[str, dict[str, Any]]:
 
 
 def test_the_columns_are_those_declared() -> None:
-    table = metric_importance_table(measures(), CLASSES, np.array([0.5]), 0)
+    table = metric_importance_table(measures(), CLASSES, np.array([0.5]), 0, 0.0)
     table.validate(full=True)
     assert table.schema == without_common(schema.METRIC_IMPORTANCE)
-    assert metric_importance_table([], CLASSES, np.array([0.5]), 0).schema == table.schema
+    assert metric_importance_table([], CLASSES, np.array([0.5]), 0, 0.0).schema == table.schema
     assert metric_bin_table([], []).schema == without_common(schema.METRIC_BIN)
 
 
 def test_rows_are_ordered_by_metric_then_scope_all_first() -> None:
-    table = metric_importance_table(measures(), CLASSES, np.array([0.5]), 0)
+    table = metric_importance_table(measures(), CLASSES, np.array([0.5]), 0, 0.0)
     found = [(row["metric"], row["scope"], row["class_id"], row["class_name"]) for row in table.to_pylist()]
     scopes = [("all", None, None), ("class", "3", "car"), ("class", "7", "person")]
     names = ("width", "object_random", "weak", "words", "confidence")
@@ -70,16 +70,16 @@ def test_rows_are_ordered_by_metric_then_scope_all_first() -> None:
 
 def test_the_noise_floor_is_the_control_of_the_level() -> None:
     held = measures()
-    rows = by_metric(metric_importance_table(held, CLASSES, np.array([0.5]), 0))
+    rows = by_metric(metric_importance_table(held, CLASSES, np.array([0.5]), 0, 0.0))
     floor = rows["object_random"]["importance"]
     assert {row["noise_floor"] for row in rows.values()} == {floor}
     frames = [named(each, each.metric, "frame") for each in held]
-    table = metric_importance_table(frames, CLASSES, np.array([0.5]), 0)
+    table = metric_importance_table(frames, CLASSES, np.array([0.5]), 0, 0.0)
     assert table["noise_floor"].null_count == len(table)  # object_random is no control of frame metrics
 
 
 def test_significance_asks_for_a_small_p_and_more_than_noise() -> None:
-    rows = by_metric(metric_importance_table(measures(), CLASSES, np.array([0.5]), 0))
+    rows = by_metric(metric_importance_table(measures(), CLASSES, np.array([0.5]), 0, 0.0))
     assert rows["width"]["is_significant"] is True
     assert rows["confidence"]["is_significant"] is True
     assert rows["object_random"]["is_significant"] is False
@@ -102,20 +102,22 @@ def test_significance_is_adjusted_without_confidence_and_controls() -> None:
         )
         for each in held
     ]
-    rows = by_metric(metric_importance_table(fixed, CLASSES, np.array([0.5]), 0))
+    rows = by_metric(metric_importance_table(fixed, CLASSES, np.array([0.5]), 0, 0.0))
     assert [rows[name]["is_significant"] for name in ("width", "weak", "words", "confidence")] == [
         True, True, False, True,
     ]  # fmt: skip
     for name in ("weak", "width"):
         p_values[name] = 0.03
     fixed = [replace(each, p_value=np.full_like(each.p_value, p_values[each.metric] * 1.2)) for each in fixed]
-    rows = by_metric(metric_importance_table(fixed, CLASSES, np.array([0.5]), 0))
+    rows = by_metric(metric_importance_table(fixed, CLASSES, np.array([0.5]), 0, 0.0))
     assert rows["weak"]["is_significant"] is False  # .036 · 3/2 = .054
 
 
 def test_a_null_importance_is_neither_significant_nor_not() -> None:
     nothing = named(measure(np.full(100, np.nan), np.arange(100) % 2), "empty")
-    row = metric_importance_table([nothing], ClassList(("3",), ("car",)), np.array([0.5]), 0).to_pylist()[0]
+    row = metric_importance_table(
+        [nothing], ClassList(("3",), ("car",)), np.array([0.5]), 0, 0.0
+    ).to_pylist()[0]
     assert row["is_significant"] is None
     assert row["reason"] == "insufficient_support"
     assert (row["n"], row["n_missing"]) == (0, 100)
@@ -124,18 +126,18 @@ def test_a_null_importance_is_neither_significant_nor_not() -> None:
 def test_the_nearest_neighbour_estimate_stands_with_all_at_the_chosen_threshold() -> None:
     held = measures()
     estimates = {("width", "prediction", "prediction"): (0.05, None)}
-    table = metric_importance_table(held, CLASSES, np.array([0.5]), 0, estimates)
+    table = metric_importance_table(held, CLASSES, np.array([0.5]), 0, 0.0, estimates)
     for row in table.to_pylist():
         expected = 0.05 if row["metric"] == "width" and row["scope"] == "all" else None
         assert row["mutual_information_knn"] == expected
         assert (row["mutual_information_knn_reason"] is None) == (expected is not None)
-    unasked = metric_importance_table(held, CLASSES, np.array([0.5]), 0)
+    unasked = metric_importance_table(held, CLASSES, np.array([0.5]), 0, 0.0)
     assert set(unasked["mutual_information_knn_reason"].to_pylist()) == {"not_requested"}
 
 
 @pytest.mark.parametrize("column", ["n", "n_missing", "n_bins"])
 def test_counts_are_there_for_every_scope(column: str) -> None:
-    table = metric_importance_table(measures(), CLASSES, np.array([0.5]), 0)
+    table = metric_importance_table(measures(), CLASSES, np.array([0.5]), 0, 0.0)
     rows = [row for row in table.to_pylist() if row["metric"] == "width"]
     if column == "n":
         assert rows[0]["n"] == N == rows[1]["n"] + rows[2]["n"]

@@ -47,7 +47,7 @@ def run_with(n_workers: int, output: Path) -> dict[str, pa.Table]:
         finished = stages.prepare_output(plan, executor, progress)
         evaluated = stages.evaluate_partitions(plan, finished, executor, progress)
         ranked = stages.reduce_scores(plan, evaluated, executor, progress)
-        counted = stages.count_metrics(plan, evaluated, executor, progress)
+        counted = stages.count_metrics(plan, evaluated, ranked, executor, progress)
         finalized = stages.finalize_tables(plan, evaluated, ranked, counted, progress)
         return tables_of(stages.commit_runs(held, finalized)[0])
 

@@ -22,7 +22,9 @@ CONSEQUENCES = {"object_aspect_ratio", "frame_prediction_count", "confidence"}
 def importance(demo: DemoPaths) -> pd.DataFrame:
     run = evaluate(labels=str(demo.labels), predictions=str(demo.predictions))
     table = run.to_pandas("metric_importance")
-    return table[(table["scope"] == "all") & (table["iou_threshold"] == 0.5)]
+    return table[
+        (table["scope"] == "all") & (table["iou_threshold"] == 0.5) & (table["score_threshold"] == 0)
+    ]
 
 
 def _of(importance: pd.DataFrame, target: str) -> pd.DataFrame:

@@ -22,7 +22,10 @@ def importance() -> dict[str, pd.DataFrame]:
     )
     assert isinstance(runs, dict)
     tables = {model: run.to_pandas("metric_importance") for model, run in runs.items()}
-    return {model: table[table["scope"] == "all"] for model, table in tables.items()}
+    return {
+        model: table[(table["scope"] == "all") & (table["score_threshold"] == 0)]
+        for model, table in tables.items()
+    }
 
 
 @pytest.mark.data

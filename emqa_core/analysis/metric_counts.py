@@ -89,8 +89,8 @@ class MetricCounts:
     fine_total: Array | None = None
 
     @classmethod
-    def zero(cls, axis: MetricAxis, level: str, like: CountedRows) -> MetricCounts:
-        """Of no rows, for partitions like that one."""
+    def zero(cls, axis: MetricAxis, level: str, like: CountedRows, *, with_fine: bool = True) -> MetricCounts:
+        """Of no rows, for partitions like that one; without fine bins where no table asks for them."""
         rows, n_thresholds, moments = like.rows, like.rows.n_thresholds, None
         if not axis.is_categorical:
             sized = rows.sized is not None
@@ -106,19 +106,21 @@ class MetricCounts:
             moments,
             FrameSums.zero(rows.n_classes, axis.n_coarse, n_thresholds),
             FrameSums.zero(rows.n_classes, 1, n_thresholds),
-            FrameSums.zero(rows.n_classes, axis.n_bins, 1),
-            None if axis.is_categorical else np.zeros(axis.n_bins),
+            FrameSums.zero(rows.n_classes, axis.n_bins, 1) if with_fine else None,
+            None if axis.is_categorical or not with_fine else np.zeros(axis.n_bins),
         )
 
-    def take(self, axis: MetricAxis, part: CountedRows, values: Values) -> None:
+    def take(
+        self, axis: MetricAxis, part: CountedRows, values: Values, bins: tuple[Array, Array] | None = None
+    ) -> None:
         """Add the rows of a further partition.
 
         values: of the level's rows, that is (F,) for a frame metric and for the frame target, else one per
-        row of the target.
+        row of the target. bins: their fine and coarse ones, where they are known.
         """
         rows = part.rows
         is_of_frames = self.level == "frame"
-        fine, coarse = axis.bins_of(values)
+        fine, coarse = axis.bins_of(values) if bins is None else bins
         x = None
         if self.moments is not None and axis.n_bins:
             x = np.asarray(values)
@@ -129,19 +131,21 @@ class MetricCounts:
         if self.target == "frame":
             self.groups.take(rows, coarse[rows.frame])
             return
-        assert self.coarse is not None and self.whole is not None and self.fine is not None
+        assert self.coarse is not None and self.whole is not None
         # All objects of a frame have its value, and so are counted together.
         is_missing = len(coarse) > 0 and coarse.min() < 0
         if is_of_frames:
             self.groups.take_frames(rows, coarse)
             self.coarse.take_frames(rows, coarse)
-            self.fine.take_frames(rows, fine, chosen_only=True)
+            if self.fine is not None:
+                self.fine.take_frames(rows, fine, chosen_only=True)
             if is_missing:
                 self.whole.take_frames(rows, np.minimum(coarse, np.int16(0)))
         else:
             self.groups.take(rows, coarse)
             self.coarse.take(rows, coarse)
-            self.fine.take(rows, fine, chosen_only=True)
+            if self.fine is not None:
+                self.fine.take(rows, fine, chosen_only=True)
             if is_missing:
                 self.whole.take(rows, np.minimum(coarse, np.int16(0)))
         if not is_missing and part.together is not None:

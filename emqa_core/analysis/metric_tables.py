@@ -94,10 +94,12 @@ def metric_importance_table(
     classes: ClassList,
     iou_thresholds: Array,
     chosen: int,
+    score_threshold: float,
     nearest_neighbour: Mapping[tuple[str, str, str], tuple[float, str | None]] | None = None,
 ) -> pa.Table:
     """Rows of metric_importance in the order of `measures`, then scope (all first) and T ascending.
 
+    score_threshold: at which the outcomes were taken.
     nearest_neighbour: estimate or reason by (metric, level, target), for scope all at the chosen T; None:
     not asked for. Significance is decided here, because it needs all metrics of a target, scope and T.
     """
@@ -132,6 +134,7 @@ def metric_importance_table(
             },
             **_scope_columns(classes, np.repeat(scope, n_thresholds)),
             "iou_threshold": np.tile(iou_thresholds, n_scopes),
+            "score_threshold": np.full(n_scopes * n_thresholds, score_threshold),
             "importance": _nullable(rows(importance.value)),
             "importance_low": _nullable(rows(importance.low)),
             "importance_high": _nullable(rows(importance.high)),

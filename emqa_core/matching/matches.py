@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Labels, OutcomeRows, Predictions
 from emqa_core.reductions.score_runs import ScoreRuns
+from emqa_core.reductions.scored_rows import ScoredRows
 
 Array = np.ndarray
 
@@ -112,6 +113,23 @@ class Matches:
         return OutcomeRows(
             labels.frame_start, frame_group, labels.class_code, found, ignored, labels.key_hash
         )
+
+    def scored_rows(
+        self, predictions: Predictions, outcomes: OutcomeRows, options: MatchOptions
+    ) -> ScoredRows:
+        """Outcomes at the chosen threshold whatever the score. outcomes: of `prediction_outcomes`."""
+        if (predictions.score < options.score_threshold).any():
+            without = replace(options, score_threshold=-np.inf)
+            outcomes = self.prediction_outcomes(predictions, outcomes.frame_group, without)
+        shift = np.uint64(options.chosen)
+        right = (outcomes.right >> shift & np.uint64(1)).astype(np.uint8)
+        counts = 1 - (outcomes.ignored >> shift & np.uint64(1)).astype(np.uint8)
+        holder = np.flatnonzero(right)
+        held = self.label_of_prediction[holder]
+        label_score, label_iou = np.full((2, len(self.label_ignored)), np.nan)
+        label_score[held] = predictions.score[holder]
+        label_iou[held] = self.iou[holder]
+        return ScoredRows(counts + right, predictions.score, label_score, label_iou)
 
     def score_runs(self, predictions: Predictions, frame_group: Array) -> ScoreRuns:
         """What average precision needs of the predictions that were evaluated."""

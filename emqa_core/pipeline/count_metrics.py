@@ -11,25 +11,20 @@ from dataclasses import dataclass
 
 from emqa_core.analysis.bin_axis import MetricAxis, decide_axis
 from emqa_core.analysis.merged_bins import scopes_to_merge
-from emqa_core.analysis.metric_counts import CountedRows, MetricCounts
+from emqa_core.analysis.metric_counts import MetricCounts
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Array
-from emqa_core.pipeline.metric_rows import SIDES, SampleState, object_rows, read_metric, read_rows
+from emqa_core.pipeline.metric_rows import SIDES, SampleState
+from emqa_core.pipeline.partition_reader import Key, PartitionReader, Target
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
-from emqa_core.quality.metric import Level
+from emqa_core.quality.metric import LEVELS, Level
 from emqa_core.reductions.bin_pairs import BinPairs
-from emqa_core.reductions.target_rows import TargetRows
+from emqa_core.reductions.metric_scores import MetricScores
+from emqa_core.reductions.score_levels import ScoreAxis
+from emqa_core.reductions.unit_totals import UnitTotals
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part
-
-Target = Level
-Key = tuple[str, Target]  # metric, target
-CONTROL_OF: Mapping[Target, str] = {
-    "prediction": "object_area_px2",
-    "label": "object_area_px2",
-    "frame": "frame_label_count",
-}
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,7 @@ class CountTask:
     location: Location
     config: EvaluationConfig
     n_classes: int
+    scores: ScoreAxis
     first: int = 0
 
 
@@ -58,8 +54,19 @@ def targets_of(metric: ChosenMetric) -> list[tuple[Target, Level]]:
 
 
 def keys_of(task: CountTask) -> list[Key]:
-    """Every metric of a task with each of its targets."""
-    return [(metric.name, target) for metric in task.metrics for target, _ in targets_of(metric)]
+    """Every metric of a task with each of its targets: at the configured score threshold, then the best."""
+    at = (False,) if task.scores.second is None else (False, True)
+    return [
+        Key(metric.name, target, at_best)
+        for metric in task.metrics
+        for at_best in at
+        for target, _ in targets_of(metric)
+    ]
+
+
+def level_of(metric: ChosenMetric, target: Target) -> Level:
+    """The level whose values explain a target."""
+    return "frame" if "frame" in metric.levels else target
 
 
 def decide_axes(
@@ -81,39 +88,76 @@ def decide_axes(
     return axes
 
 
-def count(task: CountTask) -> dict[Key, MetricCounts]:
+@dataclass(frozen=True)
+class Counts:
+    """Of a task's metrics: counts by key, and by metric what stands at each level of the score."""
+
+    of_key: dict[Key, MetricCounts]
+    of_metric: dict[str, MetricScores]
+
+
+def count(task: CountTask) -> Counts:
     """The counts of a task's metrics against every target, added in partition order."""
-    total: dict[Key, MetricCounts] = {}
+    total = Counts({}, {})
+    metric_of = {metric.name: metric for metric in task.metrics}
+    shown = task.scores.shown_of_fine()
     for index in range(len(task.parts)):
-        reader = _PartitionReader(task, index)
+        reader = PartitionReader(task, index)
+        for key in keys_of(task):
+            axis, level = task.axes[key.metric], level_of(metric_of[key.metric], key.target)
+            part = reader.rows(key.target, at_best=key.at_best)
+            if key not in total.of_key:
+                total.of_key[key] = MetricCounts.zero(axis, level, part, with_fine=not key.at_best)
+            total.of_key[key].take(axis, part, reader.values(level, key), reader.bins(level, key))
         for metric in task.metrics:
             axis = task.axes[metric.name]
-            for target, level in targets_of(metric):
-                key, part = (metric.name, target), reader.rows(target)
-                if key not in total:
-                    total[key] = MetricCounts.zero(axis, level, part)
-                total[key].take(axis, part, reader.values(level, metric.name))
+            if metric.name not in total.of_metric:
+                is_categorical = axis.is_categorical
+                total.of_metric[metric.name] = MetricScores.zero(
+                    axis.n_coarse if axis.n_bins else 0, task.n_classes, task.scores,
+                    is_categorical=is_categorical,
+                )  # fmt: skip
+            _take_levels(total.of_metric[metric.name], reader, metric, shown)
+    return total
+
+
+def _take_levels(state: MetricScores, reader: PartitionReader, metric: ChosenMetric, shown: Array) -> None:
+    for target, level in targets_of(metric):
+        if target == "frame":
+            continue
+        bins, of_frames = reader.all_bins(level, metric.name)[1], level == "frame"
+        if target == "prediction":
+            state.take_predictions(reader.levels, bins, shown, of_frames=of_frames)
+        else:
+            state.take_labels(reader.levels, bins, of_frames=of_frames)
+
+
+def count_units(task: CountTask) -> dict[str, UnitTotals]:
+    """Resampling units of every target at the score of the best F1, which is another than the configured."""
+    total: dict[str, UnitTotals] = {}
+    for index in range(len(task.parts)):
+        reader = PartitionReader(task, index)
+        for target in LEVELS:
+            units = reader.units(target)
+            total[target] = total[target] + units if target in total else units
     return total
 
 
 def count_pairs(task: CountTask, needed: Mapping[Key, tuple[Array, Array]]) -> dict[Key, BinPairs]:
     """The second pass: pairs of bins of the scopes that `needed_pairs` names."""
     total: dict[Key, BinPairs] = {}
+    metric_of = {metric.name: metric for metric in task.metrics}
     for index in range(len(task.parts) if needed else 0):
-        reader = _PartitionReader(task, index)
-        for metric in task.metrics:
-            for target, level in targets_of(metric):
-                key = (metric.name, target)
-                if key not in needed:
-                    continue
-                scopes, rank = needed[key]
-                rows, own = reader.rows(target).rows.within(scopes)
-                if key not in total:
-                    total[key] = BinPairs.zero(scopes, rank, rows.n_thresholds)
-                values = reader.values(level, metric.name)
-                total[key].take(
-                    rows, task.axes[metric.name].coarse_bin_of(values if own is None else values.take(own))
-                )
+        reader = PartitionReader(task, index)
+        for key in keys_of(task):
+            if key not in needed:
+                continue
+            scopes, rank = needed[key]
+            rows, own = reader.rows(key.target, at_best=key.at_best).rows.within(scopes)
+            if key not in total:
+                total[key] = BinPairs.zero(scopes, rank, rows.n_thresholds)
+            _, bins = reader.bins(level_of(metric_of[key.metric], key.target), key)
+            total[key].take(rows, bins if own is None else bins[own])
     return total
 
 
@@ -121,46 +165,8 @@ def needed_pairs(
     axes: Mapping[str, MetricAxis], counts: Mapping[Key, MetricCounts], chosen: int
 ) -> dict[Key, tuple[Array, Array]]:
     """The scopes whose bins have to be merged, by key; empty where every bin can stand alone."""
-    needed = {key: scopes_to_merge(axes[key[0]], state, chosen) for key, state in counts.items()}
+    needed = {
+        key: scopes_to_merge(axes[key.metric], state, 0 if key.at_best else chosen)
+        for key, state in counts.items()
+    }
     return {key: pairs for key, pairs in needed.items() if len(pairs[0])}
-
-
-class _PartitionReader:
-    """Rows and values of one partition, read when they are first asked for."""
-
-    def __init__(self, task: CountTask, index: int) -> None:
-        self._task = task
-        self._index = task.first + index
-        self._parts = task.parts[index]
-        left = read_rows(task.scratch, self._index)
-        self._outcomes, self._iou, self._together = dict(left.outcomes), dict(left.iou), left.together
-        self._rows: dict[Target, CountedRows] = {}
-        self._values: dict[tuple[Level, str], Array] = {}
-
-    def rows(self, target: Target) -> CountedRows:
-        if target not in self._rows:
-            together = self._together.get(target)
-            self._rows[target] = CountedRows.of(self._target_rows(target), together, *self._control(target))
-        return self._rows[target]
-
-    def _target_rows(self, target: Target) -> TargetRows:
-        if target == "frame":
-            return TargetRows.of_frames(self.rows("prediction").rows, self.rows("label").rows)
-        # What rows are made from is not needed again: a quarter of what a partition takes.
-        outcomes, iou = self._outcomes.pop(target), self._iou.pop(target, None)
-        return object_rows(outcomes, iou, target, self._task.config, self._task.n_classes)
-
-    def values(self, level: Level, metric: str) -> Array:
-        if (level, metric) not in self._values:
-            task = self._task
-            self._values[level, metric] = read_metric(
-                task.scratch, task.location, self._parts, self._index, level, metric
-            )
-        return self._values[level, metric]
-
-    def _control(self, target: Target) -> tuple[MetricAxis, Array] | tuple[()]:
-        name = CONTROL_OF[target]
-        if name not in self._task.axes:
-            return ()
-        level: Level = "frame" if target == "frame" else target
-        return self._task.axes[name], self.values(level, name)

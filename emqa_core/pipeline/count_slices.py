@@ -16,10 +16,21 @@ import numpy as np
 
 from emqa_core.analysis.metric_counts import MetricCounts
 from emqa_core.objects import Array
-from emqa_core.pipeline.count_metrics import CountTask, Key, count, count_pairs, keys_of, needed_pairs
+from emqa_core.pipeline.count_metrics import (
+    Counts,
+    CountTask,
+    count,
+    count_pairs,
+    count_units,
+    keys_of,
+    needed_pairs,
+)
 from emqa_core.pipeline.execute import Executor
+from emqa_core.pipeline.partition_reader import Key
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.reductions.metric_scores import MetricScores
+from emqa_core.reductions.unit_totals import UnitTotals
 
 Needed = Mapping[Key, tuple[Array, Array]]
 
@@ -49,7 +60,9 @@ def slices_of(n_tasks: int, n_partitions: int, n_workers: int) -> int:
 def leave_slices(countings: Sequence[CountTask], n_slices: int, executor: Executor) -> None:
     """Count the metrics of every task in slices, and leave the sums where `read_sums` finds them."""
     sums = [SumTask(counting, n_slices) for counting in countings]
-    first = [SliceTask(part, i, {}) for each in countings for i, part in enumerate(_cut(each, n_slices))]
+    first = [
+        SliceTask(part, i, {}) for each in countings for i, part in enumerate(cut_partitions(each, n_slices))
+    ]
     executor.map(_leave_counts, first)
     needed = executor.map(_add_counts, sums)
     second = [
@@ -60,18 +73,34 @@ def leave_slices(countings: Sequence[CountTask], n_slices: int, executor: Execut
     executor.map(_leave_pairs, second)
 
 
-def read_sums(task: SumTask) -> tuple[dict[Key, MetricCounts], dict[Key, BinPairs]]:
+def units_at_best(counting: CountTask, executor: Executor) -> dict[str, UnitTotals]:
+    """Resampling units of every target at the score of the best F1; none where that is the configured one."""
+    if counting.scores.second is None or not counting.axes:
+        return {}
+    n_slices = min(len(counting.parts), executor.n_workers)
+
+    def both(some: dict[str, UnitTotals], more: dict[str, UnitTotals]) -> dict[str, UnitTotals]:
+        return {target: units + more[target] for target, units in some.items()}
+
+    return executor.combine(count_units, cut_partitions(counting, n_slices), both)
+
+
+def read_sums(task: SumTask) -> tuple[Counts, dict[Key, BinPairs]]:
     """The counts of a task's metrics, and the pairs of bins of those that need them."""
     scratch, counts, pairs = task.counting.scratch, {}, {}
+    scores = {
+        metric.name: reduce(add, (_read_scores(scratch, metric.name, i) for i in range(task.n_slices)))
+        for metric in task.counting.metrics
+    }
     for key in keys_of(task.counting):
         arrays = scratch.get(_name("counts", key, None))
         counts[key] = MetricCounts.from_arrays(arrays)
         if arrays["needs_pairs"][0]:
             pairs[key] = reduce(add, (_read_pairs(scratch, key, i) for i in range(task.n_slices)))
-    return counts, pairs
+    return Counts(counts, scores), pairs
 
 
-def _cut(counting: CountTask, n_slices: int) -> list[CountTask]:
+def cut_partitions(counting: CountTask, n_slices: int) -> list[CountTask]:
     n = len(counting.parts)
     bounds = [n * i // n_slices for i in range(n_slices + 1)]
     return [
@@ -81,8 +110,11 @@ def _cut(counting: CountTask, n_slices: int) -> list[CountTask]:
 
 
 def _leave_counts(task: SliceTask) -> None:
-    for key, state in count(task.counting).items():
+    counts = count(task.counting)
+    for key, state in counts.of_key.items():
         task.counting.scratch.put(_name("counts", key, task.number), state.to_arrays())
+    for metric, scores in counts.of_metric.items():
+        task.counting.scratch.put(_name("scores", Key(metric, "frame"), task.number), scores.to_arrays())
 
 
 def _add_counts(task: SumTask) -> Needed:
@@ -108,6 +140,10 @@ def _read_pairs(scratch: Scratch, key: Key, number: int) -> BinPairs:
     return BinPairs.from_arrays("pairs", scratch.get(_name("pairs", key, number)))
 
 
+def _read_scores(scratch: Scratch, metric: str, number: int) -> MetricScores:
+    return MetricScores.from_arrays(scratch.get(_name("scores", Key(metric, "frame"), number)))
+
+
 def _name(kind: str, key: Key, number: int | None) -> str:
-    metric, target = key
-    return f"{kind}-{metric}-{target}-{'all' if number is None else f'{number:03d}'}"
+    at = "best" if key.at_best else "configured"
+    return f"{kind}-{key.metric}-{key.target}-{at}-{'all' if number is None else f'{number:03d}'}"

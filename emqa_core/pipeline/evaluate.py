@@ -84,7 +84,7 @@ def evaluate_plan(plan: Plan, progress: Progress) -> dict[str, Run]:
                 finished = prepare_output(plan, executor, progress)
                 evaluated = evaluate_partitions(plan, finished, executor, progress)
                 ranked = reduce_scores(plan, evaluated, executor, progress)
-                counted = count_metrics(plan, evaluated, executor, progress)
+                counted = count_metrics(plan, evaluated, ranked, executor, progress)
                 finalized = finalize_tables(plan, evaluated, ranked, counted, progress)
             runs = commit_runs(held, finalized)
         else:

@@ -233,6 +233,7 @@ def _evaluate_model(
         {"prediction": prediction_columns, "label": label_columns, "frame": frame_columns},
         {"prediction": matches.iou, "label": matches.label_iou} if config.importance_target == "iou" else {},
         frames.unit_hash,
+        matches.scored_rows(predictions, outcomes, options) if len(chosen) else None,
     )
     leave_rows(task.scratch[model], task.index, measured)
     runs = matches.score_runs(predictions, group)

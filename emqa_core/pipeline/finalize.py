@@ -54,7 +54,7 @@ def class_tables(
             "class_cooccurrence": class_cooccurrence_table(performance),
             "calibration": calibration_table(plan.classes, counts.calibration),
             "score_performance": score_performance_table(
-                plan.classes, iou_thresholds, counts.n_positive[:, 0], ranked.shown, ranked.counts
+                plan.classes, iou_thresholds, counts.n_positive[:, 0], ranked.axis.shown, ranked.counts
             ),
             "error_type": error_type_table(plan.classes, counts),
         },

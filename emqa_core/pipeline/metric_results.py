@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.metric_measures import MetricMeasures, measure_metric
+from emqa_core.analysis.metric_score import metric_score_table
 from emqa_core.analysis.metric_tables import (
     metric_bin_table,
     metric_importance_table,
@@ -24,10 +24,10 @@ from emqa_core.analysis.nearest_neighbour import nearest_neighbour_information
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
 from emqa_core.pipeline.count_metrics import (
-    CONTROL_OF,
     CountTask,
     count,
     count_pairs,
+    keys_of,
     needed_pairs,
     targets_of,
 )
@@ -35,26 +35,30 @@ from emqa_core.pipeline.count_slices import SumTask, leave_slices, read_sums, sl
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
+from emqa_core.pipeline.partition_reader import CONTROL_OF
 from emqa_core.pipeline.partition_states import part_name
 from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
+from emqa_core.reductions.score_levels import ScoreAxis
 from emqa_core.reductions.unit_totals import UnitTotals
-from emqa_core.schema import METRIC_PERFORMANCE
+from emqa_core.schema import METRIC_PERFORMANCE, METRIC_SCORE, TableSchema
 from emqa_core.storage.parts import Part, write_part
 
 _TASKS_PER_WORKER = 4
 MOST_METRICS = 2
+WRITTEN_BY_TASKS = (METRIC_PERFORMANCE.name, METRIC_SCORE.name)
 
 
 @dataclass(frozen=True)
 class MeasureTask:
     """A few metrics to count and measure.
 
-    units: of each target. run, part_name: of the part of metric_performance. n_slices: above 1, the counts
+    units, units_at_best: of each target. run, part_name: of the parts written. n_slices: above 1, the counts
     lie there.
     """
 
     counting: CountTask
     units: Mapping[str, UnitTotals]
+    units_at_best: Mapping[str, UnitTotals]
     classes: ClassList
     run: RunIdentity
     part_name: str
@@ -63,16 +67,20 @@ class MeasureTask:
 
 @dataclass(frozen=True)
 class MeasuredMetric:
-    """One metric's measures, target by target, and its rows of metric_bin."""
+    """One metric's measures, target by target, and its rows of metric_bin.
+
+    at_best: the measures at the chosen T and the score of the best F1; none where that is the configured one.
+    """
 
     metric: ChosenMetric
     measures: list[MetricMeasures]
+    at_best: list[MetricMeasures]
     bins: pa.Table
 
 
 @dataclass(frozen=True)
 class MeasuredMetrics:
-    """Metrics in order, and the parts of table metric_performance that hold their rows."""
+    """Metrics in order, and the parts of tables metric_performance and metric_score that hold their rows."""
 
     metrics: list[MeasuredMetric]
     parts: list[Part]
@@ -82,6 +90,7 @@ def measure_tasks(
     metrics: ChosenMetrics,
     counting: CountTask,
     sample: SampleState,
+    units_at_best: Mapping[str, UnitTotals],
     classes: ClassList,
     n_workers: int,
     run: RunIdentity,
@@ -102,7 +111,7 @@ def measure_tasks(
         # Other metrics, as of an attempt with more workers, go into a part of another name.
         named = hashlib.sha256(" ".join([attempt, *(metric.name for metric in shard)]).encode()).hexdigest()
         own = replace(counting, metrics=shard, axes=axes)
-        tasks.append(MeasureTask(own, sample.units, classes, run, part_name(named, first)))
+        tasks.append(MeasureTask(own, sample.units, units_at_best, classes, run, part_name(named, first)))
     return tasks
 
 
@@ -114,22 +123,27 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
         counts, pairs = read_sums(SumTask(counting, task.n_slices))
     else:
         counts = count(counting)
-        pairs = count_pairs(counting, needed_pairs(counting.axes, counts, chosen))
-    measured, performance = [], []
+        pairs = count_pairs(counting, needed_pairs(counting.axes, counts.of_key, chosen))
+    measured, performance, levels = [], [], []
     for metric in counting.metrics:
         axis = counting.axes[metric.name]
-        of_metric = {target: counts.pop((metric.name, target)) for target, _ in targets_of(metric)}
-        measures = [
-            measure_metric(
-                axis,
-                state,
-                pairs.pop((metric.name, target), None),
-                task.units[target],
-                chosen,
-                with_intervals=config.intervals,
+        measures: dict[bool, list[MetricMeasures]] = {False: [], True: []}
+        of_metric = {}
+        for key in keys_of(replace(counting, metrics=(metric,))):
+            state = counts.of_key.pop(key)
+            units = (task.units_at_best if key.at_best else task.units)[key.target]
+            measures[key.at_best].append(
+                measure_metric(
+                    axis,
+                    state,
+                    pairs.pop(key, None),
+                    units,
+                    0 if key.at_best else chosen,
+                    with_intervals=config.intervals,
+                )
             )
-            for target, state in of_metric.items()
-        ]
+            if not key.at_best:
+                of_metric[key.target] = state
         rows = metric_performance_table(
             axis,
             of_metric.get("prediction"),
@@ -140,16 +154,20 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
         )
         if rows.num_rows:
             performance.append(rows)
-        measured.append(MeasuredMetric(metric, measures, metric_bin_table([axis], list(of_metric.values()))))
-    return MeasuredMetrics(measured, _written(task, performance))
+        has = "prediction" in of_metric, "label" in of_metric
+        scores = counts.of_metric.pop(metric.name)
+        levels.append(metric_score_table(metric.name, scores, counting.scores, task.classes, has=has))
+        bins = metric_bin_table([axis], list(of_metric.values()))
+        measured.append(MeasuredMetric(metric, measures[False], measures[True], bins))
+    written = (*_written(task, METRIC_PERFORMANCE, performance), *_written(task, METRIC_SCORE, levels))
+    return MeasuredMetrics(measured, list(written))
 
 
-def _written(task: MeasureTask, performance: Sequence[pa.Table]) -> list[Part]:
-    if not performance:
+def _written(task: MeasureTask, schema: TableSchema, tables: Sequence[pa.Table]) -> list[Part]:
+    if not any(table.num_rows for table in tables):
         return []
-    table = task.run.complete(pa.concat_tables(performance).unify_dictionaries())
-    name = METRIC_PERFORMANCE.name
-    return [write_part(task.counting.location, name, task.run.run_id, task.part_name, table)]
+    table = task.run.complete(pa.concat_tables(tables).unify_dictionaries())
+    return [write_part(task.counting.location, schema.name, task.run.run_id, task.part_name, table)]
 
 
 def measure_all(
@@ -170,27 +188,35 @@ def measure_all(
 
 
 def metric_tables(
-    measured: Sequence[MeasuredMetric], sample: SampleState, classes: ClassList, config: EvaluationConfig
+    measured: Sequence[MeasuredMetric],
+    sample: SampleState,
+    scores: ScoreAxis,
+    classes: ClassList,
+    config: EvaluationConfig,
 ) -> dict[str, pa.Table]:
     """Tables metric_bin and metric_importance without the common columns."""
     estimates = _nearest_neighbour(measured, sample) if config.nearest_neighbour else None
     bins = [each.bins for each in measured] or [metric_bin_table([], [])]
+    iou_thresholds, chosen = np.array(config.evaluated_iou_thresholds), config.chosen_threshold_index
+    importance = metric_importance_table(
+        [measures for each in measured for measures in each.measures],
+        classes,
+        iou_thresholds,
+        chosen,
+        config.score_threshold,
+        estimates,
+    )
+    at_best = metric_importance_table(
+        [measures for each in measured for measures in each.at_best],
+        classes,
+        iou_thresholds[chosen, None],
+        0,
+        scores.best,
+    )
     return {
         "metric_bin": pa.concat_tables(bins).unify_dictionaries(),
-        "metric_importance": metric_importance_table(
-            [measures for each in measured for measures in each.measures],
-            classes,
-            np.array(config.evaluated_iou_thresholds),
-            config.chosen_threshold_index,
-            estimates,
-        ),
+        "metric_importance": pa.concat_tables([importance, at_best]).unify_dictionaries(),
     }
-
-
-def no_performance(classes: ClassList) -> pa.Table:
-    """Table metric_performance without rows and without the common columns."""
-    axis = MetricAxis("", 0, *(np.empty(0),) * 2, None, *(np.empty(0),) * 2, np.empty(0, np.int16))
-    return metric_performance_table(axis, None, None, classes, np.empty(0), 0)
 
 
 def _nearest_neighbour(

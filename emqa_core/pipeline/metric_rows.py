@@ -18,6 +18,7 @@ from emqa_core.quality.metric import Level
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.row_sample import RowSample
+from emqa_core.reductions.scored_rows import ScoredRows
 from emqa_core.reductions.target_rows import TargetRows
 from emqa_core.reductions.unit_totals import UnitTotals
 from emqa_core.storage.location import Location
@@ -25,6 +26,7 @@ from emqa_core.storage.parts import Part, read_part
 
 SIDES: tuple[Level, ...] = ("prediction", "label")
 _OUTCOME = ("frame_start", "frame_group", "class_code", "right", "ignored")
+_SCORED = ("kind", "score", "label_score", "label_iou")
 _NO_HASH = np.empty(0, np.uint64)  # nothing that counts needs it
 OUTCOME = "__right"  # column of a row sample: 1 where the row is right at the chosen threshold
 
@@ -47,13 +49,16 @@ class SampleState:
 
 @dataclass(frozen=True)
 class MeasuredRows:
-    """Outcomes and metric values of one partition of one model; targets: rows of its three targets."""
+    """Outcomes and metric values of one partition of one model; targets: rows of its three targets. scored:
+    None where there is no metric.
+    """
 
     outcomes: Mapping[str, OutcomeRows]
     targets: Mapping[str, TargetRows]
     columns: Mapping[Level, Mapping[str, MetricColumn]]
     iou: Mapping[str, Array]
     unit_hash: Array
+    scored: ScoredRows | None
 
     def column_of(self, metric: ChosenMetric, side: Level) -> MetricColumn | None:
         """A metric's values of a side's rows or of the frames; None where the metric has no such side."""
@@ -148,6 +153,7 @@ def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
     """Leave a partition's outcomes for the count; metric values only where they stay in memory."""
     if not any(rows.columns.values()):
         return
+    assert rows.scored is not None
     arrays: dict[str, Array] = {}
     for side in SIDES:
         outcome = rows.outcomes[side]
@@ -156,6 +162,9 @@ def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
         if side in rows.iou:
             arrays[f"{side}.iou"] = rows.iou[side]
         arrays |= FrameSums.together(rows.targets[side]).to_arrays(f"{side}.together")
+    for name in _SCORED if rows.iou else _SCORED[:-1]:
+        arrays[f"scored.{name}"] = getattr(rows.scored, name)
+    arrays["unit_hash"] = rows.unit_hash
     scratch.put(_outcomes_name(index), arrays)
     if isinstance(scratch, MemoryScratch):
         for level, columns in rows.columns.items():
@@ -169,12 +178,29 @@ def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
 @dataclass(frozen=True)
 class LeftRows:
     """What a partition left, by side: outcomes, their IoU where that is the target, and
-    `FrameSums.together`.
+    `FrameSums.together`. scored: whatever the score. unit_hash (F,) uint64.
     """
 
     outcomes: Mapping[str, OutcomeRows]
     iou: Mapping[str, Array]
     together: Mapping[str, FrameSums]
+    scored: ScoredRows
+    unit_hash: Array
+
+    def rows_at(
+        self, side: Level, threshold: float, config: EvaluationConfig, n_classes: int
+    ) -> tuple[TargetRows, Array]:
+        """A side's rows that count at a score threshold, at the chosen T alone; and which they are (k,)."""
+        outcomes, own = self.scored.outcomes_at(side, self.outcomes[side], threshold)
+        iou = None
+        if self.iou:
+            iou = (self.iou[side] if side == "prediction" else self.scored.label_iou)[own]
+        chosen = (
+            None
+            if iou is None
+            else np.array([config.evaluated_iou_thresholds[config.chosen_threshold_index]])
+        )
+        return TargetRows.of_objects(side, outcomes, n_classes, 1, 0, iou, chosen), own
 
 
 def read_rows(scratch: Scratch, index: int) -> LeftRows:
@@ -187,6 +213,8 @@ def read_rows(scratch: Scratch, index: int) -> LeftRows:
         },
         {side: arrays[f"{side}.iou"] for side in SIDES if f"{side}.iou" in arrays},
         {side: FrameSums.from_arrays(f"{side}.together", arrays) for side in SIDES},
+        ScoredRows(*(arrays.get(f"scored.{name}", np.empty(0)) for name in _SCORED)),
+        arrays["unit_hash"],
     )
 
 

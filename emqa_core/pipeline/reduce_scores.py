@@ -19,7 +19,7 @@ from emqa_core.pipeline.score_cuts import RunSlice, Stretch, cut_scores, n_stret
 from emqa_core.pipeline.score_stretches import reduce_stretches
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.level_counts import LevelCounts
-from emqa_core.reductions.score_levels import N_FINE_STEPS, N_SHOWN_STEPS, ScoreLevels
+from emqa_core.reductions.score_levels import ScoreAxis, ScoreLevels
 from emqa_core.reductions.score_runs import ScoreRuns
 
 _TASKS_PER_WORKER = 4
@@ -29,14 +29,11 @@ _TASKS_PER_WORKER = 4
 class RankedScores:
     """One model's predictions by score.
 
-    shown: the levels that tables have; fine: five times as many steps, among which the shown ones are. best:
-    score of the best F1 of all rows at the chosen T, NaN without a true positive. counts: by shown level.
+    counts: by shown level of the axis.
     """
 
     reduced: Reduced
-    shown: ScoreLevels
-    fine: ScoreLevels
-    best: float
+    axis: ScoreAxis
     counts: LevelCounts
 
 
@@ -69,11 +66,9 @@ def reduce_scores(plan: Plan, state: PartitionState, scratch: Scratch, executor:
     reduce = ScoreReduce.of(scratch, state.counts, n_thresholds, intervals=config.intervals)
     reduced = _curves(plan, state, reduce, executor)
     best = float(reduced.pooled.best()[config.chosen_threshold_index, 0, 0])
-    shown, fine = (
-        ScoreLevels.of(state.scores, n, config.score_threshold, best) for n in (N_SHOWN_STEPS, N_FINE_STEPS)
-    )
-    tasks = _level_tasks(plan, state, reduce, shown, executor.n_workers)
-    return RankedScores(reduced, shown, fine, best, executor.combine(count_levels, tasks, add))
+    axis = ScoreAxis.of(state.scores, config.score_threshold, best)
+    tasks = _level_tasks(plan, state, reduce, axis.shown, executor.n_workers)
+    return RankedScores(reduced, axis, executor.combine(count_levels, tasks, add))
 
 
 def _level_tasks(

@@ -19,17 +19,18 @@ from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
+from emqa_core.pipeline.count_slices import units_at_best
 from emqa_core.pipeline.evaluate_partition import PartitionTask, evaluate_partition
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.finalize import class_tables, quarantine_table
 from emqa_core.pipeline.held_runs import HeldRuns
 from emqa_core.pipeline.metric_results import (
+    WRITTEN_BY_TASKS,
     MeasuredMetrics,
     MeasureTask,
     measure_all,
     measure_tasks,
     metric_tables,
-    no_performance,
 )
 from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.notes import say_what_is_folded, say_what_is_null
@@ -162,7 +163,9 @@ def reduce_scores(plan: Plan, evaluated: Evaluated, executor: Executor, progress
     return ranked
 
 
-def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress: Progress) -> Counted:
+def count_metrics(
+    plan: Plan, evaluated: Evaluated, ranked: Ranked, executor: Executor, progress: Progress
+) -> Counted:
     """Decide the bins, count every metric's outcomes in them, and measure what they tell."""
     stored = _stored_axes(plan)
     samples = {model: evaluated.states[model].sample for model in plan.pending}
@@ -179,11 +182,13 @@ def count_metrics(plan: Plan, evaluated: Evaluated, executor: Executor, progress
             plan.location,
             plan.config,
             len(plan.classes),
+            ranked[model].axis,
         )
         prepared[model] = measure_tasks(
             metrics,
             counting,
             samples[model],
+            units_at_best(counting, executor),
             plan.classes,
             executor.n_workers,
             plan.runs[model],
@@ -226,8 +231,10 @@ def finalize_tables(
         name_of_part = part_name(attempt_key(plan, model), 0)
         tables = {
             **classes.tables,
-            "metric_performance": no_performance(plan.classes),
-            **metric_tables(measured.metrics, counted.samples[model], plan.classes, plan.config),
+            **{name: schema.TABLES[name].own.empty_table() for name in WRITTEN_BY_TASKS},
+            **metric_tables(
+                measured.metrics, counted.samples[model], ranked[model].axis, plan.classes, plan.config
+            ),
             "quarantine": quarantine_table(plan, model, state),
         }
         parts[model] = {name: [] for name in (*schema.FACT_TABLES, *tables)}

@@ -91,9 +91,35 @@ class ScoreLevels:
         first = np.maximum(np.searchsorted(self.edges, step_edges, side="right") - 1, 0)
         return np.asarray(_levels_of(score, self.edges, first, self.low, per_unit))
 
-    def places_of(self, edges: Array) -> Array:
-        """The levels whose edges these are (m,), (m,) int64."""
-        return np.searchsorted(self.edges, edges)
+
+@dataclass(frozen=True)
+class ScoreAxis:
+    """The levels of a run: shown ones, that tables have, and fine ones, among which those are.
+
+    configured: the configured score threshold. best: that of the best F1 of all predictions at the chosen T,
+    NaN without a true positive. lowest: of all scores.
+    """
+
+    shown: ScoreLevels
+    fine: ScoreLevels
+    configured: float
+    best: float
+    lowest: float
+
+    @classmethod
+    def of(cls, scores: ScoreRange, configured: float, best: float) -> ScoreAxis:
+        shown, fine = (ScoreLevels.of(scores, n, configured, best) for n in (N_SHOWN_STEPS, N_FINE_STEPS))
+        return cls(shown, fine, configured, best, scores.low)
+
+    @property
+    def second(self) -> float | None:
+        """The best threshold, where some predictions lie between it and the configured one, or may."""
+        same = self.best == self.configured or max(self.best, self.configured) <= self.lowest
+        return None if np.isnan(self.best) or same else self.best
+
+    def shown_of_fine(self) -> Array:
+        """The shown level of each fine one, (F,) int64."""
+        return np.searchsorted(self.shown.edges, self.fine.edges, side="right") - 1
 
 
 def at_least(counts: Array) -> Array:

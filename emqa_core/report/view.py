@@ -34,11 +34,15 @@ SAME_THRESHOLD = 5e-4  # thresholds of a run differ by at least 0.001
 
 @dataclass(frozen=True)
 class View:
-    """All selected classes together (`class_id` None) or one, at one IoU threshold."""
+    """All selected classes together (`class_id` None) or one, at one IoU threshold.
+
+    score_threshold: the run's configured one, at which tables of several are read; None: whatever they have.
+    """
 
     iou_threshold: float
     class_id: str | None = None
     class_name: str | None = None
+    score_threshold: float | None = None
 
     @property
     def scope(self) -> str:
@@ -58,8 +62,10 @@ def choose_view(run: Run, class_: str | None = None, iou_threshold: float | None
     """
     table = run.table("class_performance", columns=["scope", "class_id", "class_name", "iou_threshold"])
     thresholds = sorted({t for t in table["iou_threshold"].to_pylist() if t is not None})
+    row = run.row()
     if iou_threshold is None:
-        iou_threshold = float(run.table("run", columns=["iou_threshold"])["iou_threshold"][0].as_py())
+        iou_threshold = float(row["iou_threshold"])
+    score_threshold = row["score_threshold"]
     near = [t for t in thresholds if abs(t - iou_threshold) < SAME_THRESHOLD]
     if thresholds and not near:
         raise ConfigError(
@@ -69,13 +75,13 @@ def choose_view(run: Run, class_: str | None = None, iou_threshold: float | None
         )
     threshold = near[0] if near else iou_threshold
     if class_ is None:
-        return View(threshold)
+        return View(threshold, score_threshold=score_threshold)
     names = _class_names(table)
     for class_id, name in names.items():
         if class_ == name:
-            return View(threshold, class_id, name)
+            return View(threshold, class_id, name, score_threshold)
     if class_ in names:
-        return View(threshold, class_, names[class_])
+        return View(threshold, class_, names[class_], score_threshold)
     close = difflib.get_close_matches(class_, list(names.values()), n=1)
     raise ConfigError(
         f"the run has no class {class_!r}",
@@ -91,11 +97,13 @@ def _class_names(table: pa.Table) -> dict[str, str]:
 
 
 def rows_in_view(run: Run, table_name: str, view: View, **equal: Any) -> list[Row]:
-    """The rows of a table at the view's threshold and scope, and with the values given by `equal`."""
+    """The rows of a table at the view's thresholds and scope, and with the values given by `equal`."""
     conditions = {"scope": view.scope, **equal}
     if view.class_id is not None:
         conditions["class_id"] = view.class_id
     table = run.table(table_name)
+    if view.score_threshold is not None and "score_threshold" in table.schema.names:
+        conditions["score_threshold"] = view.score_threshold
     table = table.filter(_and([_equal(table, name, value) for name, value in conditions.items()]))
     distance = pc.abs(pc.subtract(table["iou_threshold"], view.iou_threshold))
     return plain_rows(table.filter(pc.less(distance, SAME_THRESHOLD)))
