@@ -258,7 +258,41 @@ CLASS_COOCCURRENCE = TableSchema(
         *CLASS,
         _c("other_class_id", LABEL, "Id of the other class."),
         _c("other_class_name", LABEL, "Name of the other class."),
-        _c("sum_product", INT, "Σ over frames of n_class · n_other, rows that count."),
+        _c("sum_product", INT, "Σ over frames of n_class · n_other, rows that count at the chosen T."),
+        _c(
+            "sum_product_ny",
+            INT,
+            "Σ over frames of n_class · y_other, y true positives or missed labels.",
+        ),
+        _c("sum_product_yy", INT, "Σ over frames of y_class · y_other."),
+        _c("n_frames", INT, "Frames with rows of both that count."),
+    ),
+)
+
+CLASS_GROUP = TableSchema(
+    "class_group",
+    "a class x IoU threshold x jackknife group, for intervals of a selection of classes; area range `all`",
+    (
+        *CLASS,
+        _c("iou_threshold", FLOAT, "IoU threshold.", "0..1"),
+        _c("group", INT, "Jackknife group of frames, 0 to 19, by hash of the resampling unit."),
+        _c("n_predictions", INT, "Predictions in the group that count, at the score threshold."),
+        _c("n_true_positive", INT, "True positives among them, as many as labels found."),
+        _c("n_labels", INT, "Labels in the group that count."),
+        _c(
+            "average_precision_without",
+            FLOAT,
+            "101-point AP of the class without the group; null where no label is left.",
+            "0..1",
+            True,
+        ),
+        _c(
+            "average_recall_without",
+            FLOAT,
+            "AR of the class without the group; null where no label is left.",
+            "0..1",
+            True,
+        ),
     ),
 )
 
@@ -480,6 +514,7 @@ TABLES: dict[str, TableSchema] = {
         SUMMARY,
         PRECISION_RECALL,
         CLASS_COOCCURRENCE,
+        CLASS_GROUP,
         CALIBRATION,
         SCORE_PERFORMANCE,
         ERROR_TYPE,

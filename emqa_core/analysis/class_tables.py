@@ -1,4 +1,4 @@
-"""The tables by class: performance, precision-recall curves, and classes that share frames."""
+"""The tables by class: performance, precision-recall curves, jackknife groups, classes that share frames."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from emqa_core.analysis.average_precision import RECALL_POINTS
 from emqa_core.analysis.class_intervals import (
     average_precision_intervals,
     average_recall_intervals,
+    average_recall_replicates,
     f1_intervals,
     precision_intervals,
     recall_intervals,
 )
 from emqa_core.analysis.class_performance import ClassPerformance, scope_columns
 from emqa_core.analysis.intervals import Intervals
+from emqa_core.classes import ClassList
 from emqa_core.objects import Array
 
 
@@ -135,13 +137,11 @@ def precision_recall_table(performance: ClassPerformance) -> pa.Table:
     codes = np.flatnonzero(performance.counts.n_positive[:, 0] > 0)
     n_points = len(RECALL_POINTS)
     per_class = len(thresholds) * n_points
-    code_of_row = np.repeat(codes, per_class).astype(np.int32)
     precision = performance.curves.precision[codes, :, 0]
     score = performance.curves.score[codes, :, 0]
     return pa.table(
         [
-            pa.DictionaryArray.from_arrays(code_of_row, pa.array(classes.ids, pa.string())),
-            pa.DictionaryArray.from_arrays(code_of_row, pa.array(classes.names, pa.string())),
+            *_class_columns(classes, np.repeat(codes, per_class)),
             pa.array(np.tile(np.repeat(thresholds, n_points), len(codes))),
             pa.array(np.tile(RECALL_POINTS, len(codes) * len(thresholds))),
             pa.array(precision.ravel()),
@@ -155,25 +155,53 @@ def class_cooccurrence_table(performance: ClassPerformance) -> pa.Table:
     """Table `class_cooccurrence`: pairs of classes that share a frame."""
     classes, counts = performance.classes, performance.counts
     sources, codes, others, products = [], [], [], []
-    for source, matrix in (
+    for source, matrices in (
         ("prediction", counts.cooccurrence_prediction),
         ("label", counts.cooccurrence_label),
     ):
-        first, second = np.nonzero(matrix)
+        first, second = np.nonzero(matrices[0])
         sources += [source] * len(first)
         codes.append(first)
         others.append(second)
-        products.append(matrix[first, second])
-    code, other = (np.concatenate(c).astype(np.int32) for c in (codes, others))
-    ids, names = pa.array(classes.ids, pa.string()), pa.array(classes.names, pa.string())
+        products.append(matrices[:, first, second])
+    columns = [
+        *_class_columns(classes, np.concatenate(codes)),
+        *_class_columns(classes, np.concatenate(others)),
+        *map(pa.array, np.concatenate(products, axis=1)),
+    ]
+    return pa.table(
+        [pa.array(sources, pa.string()).dictionary_encode(), *columns], schema=schema.CLASS_COOCCURRENCE.own
+    )
+
+
+def class_group_table(performance: ClassPerformance) -> pa.Table:
+    """Table `class_group`: what each jackknife group holds of a class, and AP and AR without it; no rows
+    where intervals are off.
+    """
+    groups, precision = performance.groups, performance.replicates
+    recall = average_recall_replicates(performance)
+    if groups is None or precision is None or recall is None:
+        return schema.CLASS_GROUP.own.empty_table()
+    n_classes, n_thresholds, n_groups = precision.shape
+    thresholds = np.array(performance.config.evaluated_iou_thresholds)
+    n_labels = np.broadcast_to(performance.counts.n_positive_group[:, None], precision.shape)
     return pa.table(
         [
-            pa.array(sources, pa.string()).dictionary_encode(),
-            pa.DictionaryArray.from_arrays(code, ids),
-            pa.DictionaryArray.from_arrays(code, names),
-            pa.DictionaryArray.from_arrays(other, ids),
-            pa.DictionaryArray.from_arrays(other, names),
-            pa.array(np.concatenate(products).astype(np.int64)),
+            *_class_columns(performance.classes, np.repeat(np.arange(n_classes), n_thresholds * n_groups)),
+            pa.array(np.tile(np.repeat(thresholds, n_groups), n_classes)),
+            pa.array(np.tile(np.arange(n_groups), n_classes * n_thresholds)),
+            *(pa.array(n.ravel()) for n in (groups.n_prediction, groups.n_true_positive, n_labels)),
+            _nullable(precision),
+            _nullable(recall),
         ],
-        schema=schema.CLASS_COOCCURRENCE.own,
+        schema=schema.CLASS_GROUP.own,
+    )
+
+
+def _class_columns(classes: ClassList, code: Array) -> tuple[pa.Array, pa.Array]:
+    """Columns class_id and class_name of rows with a class code."""
+    place = pa.array(code.astype(np.int32))
+    return (
+        pa.DictionaryArray.from_arrays(place, pa.array(classes.ids, pa.string())),
+        pa.DictionaryArray.from_arrays(place, pa.array(classes.names, pa.string())),
     )

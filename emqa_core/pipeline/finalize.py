@@ -12,6 +12,7 @@ from emqa_core.analysis.calibration import calibration_table
 from emqa_core.analysis.class_performance import ClassPerformance
 from emqa_core.analysis.class_tables import (
     class_cooccurrence_table,
+    class_group_table,
     class_performance_table,
     precision_recall_table,
 )
@@ -57,6 +58,7 @@ def class_tables(
             "summary": summary_table(performance, state.n_frames),
             "precision_recall": precision_recall_table(performance),
             "class_cooccurrence": class_cooccurrence_table(performance),
+            "class_group": class_group_table(performance),
             "calibration": calibration_table(plan.classes, counts.calibration),
             "score_performance": score_performance_table(
                 plan.classes, iou_thresholds, counts.n_positive[:, 0], ranked.shown, ranked.counts
