@@ -78,8 +78,8 @@ def _numbers_alone(plan, evaluated, executor) -> list[float]:
 
     state, scratch = evaluated.states["model"], evaluated.scratch["model"]
     reduced = reduce_scores(plan, state, scratch, executor).reduced
-    curves = reduced.curves, reduced.pooled, reduced.replicates
-    performance = ClassPerformance(plan.classes, plan.config, state.counts, *curves)
+    found = reduced.curves, reduced.pooled, reduced.replicates, state.groups, state.sample.units
+    performance = ClassPerformance(plan.classes, plan.config, state.counts, *found)
     return twelve_of(summary_table(performance, 0))
 
 

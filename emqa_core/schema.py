@@ -70,6 +70,15 @@ def _c(name: str, type_: pa.DataType, meaning: str, unit: str = "", nullable: bo
     return Column(name, type_, meaning, unit, nullable)
 
 
+def _interval(name: str) -> tuple[Column, ...]:
+    """The columns of a share's 95% interval."""
+    return (
+        _c(f"{name}_low", FLOAT, "Lower end of its 95% interval.", "0..1", True),
+        _c(f"{name}_high", FLOAT, "Upper end of its 95% interval.", "0..1", True),
+        _c(f"{name}_reason", LABEL, "Why there is no interval.", "", True),
+    )
+
+
 RUN_ID = _c("run_id", STRING, "The run: date, model and digest. The tables are partitioned by it.")
 COMMON = (
     RUN_ID,
@@ -184,20 +193,29 @@ CLASS_PERFORMANCE = TableSchema(
         _c("iou_threshold", FLOAT, "IoU threshold; null: the mean over `iou_thresholds`.", "0..1", True),
         _c("area_range", LABEL, "`all`, `small`, `medium`, `large`, or a range of the configuration."),
         _c("n_labels", INT, "Labels that count in the range; for the mean: as at each T."),
+        _c(
+            "n_frames_with_label",
+            INT,
+            "Area range `all`: frames with such a label; for scope `all` summed over classes.",
+            "",
+            True,
+        ),
         _c("n_predictions", INT, "Predictions that count; null for the mean over T.", "", True),
         _c("n_true_positive", INT, "True positives; null for the mean over T.", "", True),
         _c("n_false_positive", INT, "False positives; null for the mean over T.", "", True),
         _c("n_missed", INT, "Missed labels; null for the mean over T.", "", True),
         _c("average_precision", FLOAT, "101-point AP; for `all` the mean over classes.", "0..1", True),
-        _c("average_precision_low", FLOAT, "Lower end of its 95% interval.", "0..1", True),
-        _c("average_precision_high", FLOAT, "Upper end of its 95% interval.", "0..1", True),
-        _c("average_precision_reason", LABEL, "Why there is no interval.", "", True),
+        *_interval("average_precision"),
         _c("average_precision_voc07", FLOAT, "VOC 2007 eleven-point AP.", "0..1", True),
         _c("average_precision_all_point", FLOAT, "Area under the whole monotone curve.", "0..1", True),
         _c("average_recall", FLOAT, "Recall at the largest max_dets; for `all` the mean.", "0..1", True),
+        *_interval("average_recall"),
         _c("precision", FLOAT, "Of the pooled rows at the score threshold.", "0..1", True),
+        *_interval("precision"),
         _c("recall", FLOAT, "Of the pooled rows at the score threshold.", "0..1", True),
+        *_interval("recall"),
         _c("f1", FLOAT, "Of the pooled rows at the score threshold.", "0..1", True),
+        *_interval("f1"),
         _c("best_score_threshold", FLOAT, "Score threshold of the highest F1.", "", True),
         _c("best_precision", FLOAT, "Precision there.", "0..1", True),
         _c("best_recall", FLOAT, "Recall there.", "0..1", True),
@@ -240,7 +258,41 @@ CLASS_COOCCURRENCE = TableSchema(
         *CLASS,
         _c("other_class_id", LABEL, "Id of the other class."),
         _c("other_class_name", LABEL, "Name of the other class."),
-        _c("sum_product", INT, "Σ over frames of n_class · n_other, rows that count."),
+        _c("sum_product", INT, "Σ over frames of n_class · n_other, rows that count at the chosen T."),
+        _c(
+            "sum_product_ny",
+            INT,
+            "Σ over frames of n_class · y_other, y true positives or missed labels.",
+        ),
+        _c("sum_product_yy", INT, "Σ over frames of y_class · y_other."),
+        _c("n_frames", INT, "Frames with rows of both that count."),
+    ),
+)
+
+CLASS_GROUP = TableSchema(
+    "class_group",
+    "a class x IoU threshold x jackknife group, for intervals of a selection of classes; area range `all`",
+    (
+        *CLASS,
+        _c("iou_threshold", FLOAT, "IoU threshold.", "0..1"),
+        _c("group", INT, "Jackknife group of frames, 0 to 19, by hash of the resampling unit."),
+        _c("n_predictions", INT, "Predictions in the group that count, at the score threshold."),
+        _c("n_true_positive", INT, "True positives among them, as many as labels found."),
+        _c("n_labels", INT, "Labels in the group that count."),
+        _c(
+            "average_precision_without",
+            FLOAT,
+            "101-point AP of the class without the group; null where no label is left.",
+            "0..1",
+            True,
+        ),
+        _c(
+            "average_recall_without",
+            FLOAT,
+            "AR of the class without the group; null where no label is left.",
+            "0..1",
+            True,
+        ),
     ),
 )
 
@@ -482,6 +534,7 @@ TABLES: dict[str, TableSchema] = {
         SUMMARY,
         PRECISION_RECALL,
         CLASS_COOCCURRENCE,
+        CLASS_GROUP,
         CALIBRATION,
         SCORE_PERFORMANCE,
         ERROR_TYPE,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from emqa_core.analysis.average_precision import RECALL_POINTS, ClassCurves
 from emqa_core.analysis.best_f1 import scan_f1
 from emqa_core.analysis.best_threshold import BestThreshold
-from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out, logit_interval
+from emqa_core.analysis.intervals import logit_intervals
+from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.analysis.score_order import sorted_buckets
 from emqa_core.reductions.score_runs import Matched, ScoreRuns
@@ -327,7 +328,7 @@ def test_leaving_a_group_out_equals_evaluating_without_it(seed: int) -> None:
 
 def test_logit_interval_by_hand() -> None:
     """AP 0.5, replicates 0.4 and 0.6: se = sqrt(1/2 * 0.02) = 0.1, t(0.975, 1) = 12.706, logit 0 ± 5.082."""
-    interval = logit_interval(0.5, np.array([0.4, 0.6]), 10)
+    interval = logit_intervals(np.array(0.5), np.array([0.4, np.inf, 0.6]), np.array(10))
     assert interval.low == pytest.approx(1 / (1 + np.exp(12.7062047 * 0.1 / 0.25)), rel=1e-6)
     assert interval.high == pytest.approx(1 - interval.low, rel=1e-9)
 
@@ -336,8 +337,9 @@ def test_logit_interval_by_hand() -> None:
     ("value", "replicates", "n_frames"), [(0.5, [0.4, 0.6], 9), (1.0, [1, 0.9], 50), (0.5, [0.5, 0.5], 50)]
 )
 def test_no_interval_without_support(value: float, replicates: list[float], n_frames: int) -> None:
-    interval = logit_interval(value, np.array(replicates), n_frames)
-    assert (interval.low, interval.high, interval.reason) == (None, None, "insufficient_support")
+    interval = logit_intervals(np.array(value), np.array(replicates), np.array(n_frames))
+    assert np.isnan(interval.low) and np.isnan(interval.high)
+    assert interval.reason == "insufficient_support"
 
 
 def slow_f1(

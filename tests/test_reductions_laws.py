@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from emqa_core.analysis.metric_counts import MetricCounts, count_metric
 from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.reductions.class_groups import ClassGroups, count_found
 from emqa_core.reductions.co_moments import CoMoments
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.frame_sums import FrameSums
@@ -70,6 +71,21 @@ def group_counts(whole: Partition) -> Callable[[Partition], GroupCounts]:
     return lambda part: GroupCounts.of(part.rows("label"), axis.bin_of(part.label_values), axis.n_bins)
 
 
+def class_groups(_: Partition) -> Callable[[Partition], ClassGroups]:
+    def of(part: Partition) -> ClassGroups:
+        rows = {side: part.rows(side) for side in ("prediction", "label")}
+        together = {side: FrameSums.together(held) for side, held in rows.items()}
+        predictions = part.predictions
+        right = np.flatnonzero(predictions.right)
+        found = count_found(
+            predictions.frame_start, predictions.frame_group, predictions.class_code, right,
+            predictions.right[right], part.n_classes, part.n_thresholds,
+        )  # fmt: skip
+        return ClassGroups.of(rows, together, found)
+
+    return of
+
+
 def frame_sums(whole: Partition) -> Callable[[Partition], FrameSums]:
     axis = axis_of(whole, "prediction")
     return lambda part: FrameSums.of(
@@ -121,6 +137,7 @@ REDUCTIONS: dict[str, Reduction] = {
     "UnitTotals of shared units": shared_units,
     "UnitTotals of frames": units_of_frames,
     "GroupCounts": group_counts,
+    "ClassGroups": class_groups,
     "FrameSums": frame_sums,
     "BinPairs": bin_pairs,
     "CoMoments": co_moments,

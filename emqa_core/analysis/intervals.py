@@ -2,13 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from emqa_core.objects import Array
+from emqa_core.reductions.unit_totals import UnitTotals
 
+MIN_FRAMES = 10  # labels in fewer frames: no interval of AP and its like
+MIN_UNITS = 10
+MAX_UNIT_SHARE = 0.1
 Z_95 = 1.959963984540054  # 0.975 quantile of the normal distribution
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """95% intervals, arrays of one shape: low and high float64, NaN where there is none; reason object says
+    why, None where there is one.
+    """
+
+    low: Array
+    high: Array
+    reason: Array
+
+    @classmethod
+    def nothing(cls, shape: tuple[int, ...], reason: str) -> Intervals:
+        return cls(np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, reason, object))
+
+    def unless(self, reason: Array) -> Intervals:
+        """None where a reason (broadcast, None for none) speaks against one."""
+        reason = np.broadcast_to(reason, self.low.shape)
+        is_held = reason == None  # noqa: E711 - elementwise
+        return Intervals(
+            np.where(is_held, self.low, np.nan),
+            np.where(is_held, self.high, np.nan),
+            np.where(is_held, self.reason, reason),
+        )
+
+
+def reason_where(is_so: Array, reason: str) -> Array:
+    """The reason where it holds, None elsewhere, an object array."""
+    reasons = np.full(is_so.shape, None, object)
+    reasons[is_so] = reason
+    return reasons
+
+
+def unit_reasons(units: UnitTotals) -> Array:
+    """Why each scope's resampling units support no interval, (K + 1,) object; None where they do.
+
+    `dominated_by_unit`: over 10% of the rows are of one unit. `few_units`: there are fewer than 10.
+    """
+    reasons = np.full(len(units.n_rows), None, object)
+    reasons[units.n_units < MIN_UNITS] = "few_units"
+    reasons[units.largest_share > MAX_UNIT_SHARE] = "dominated_by_unit"
+    return reasons
 
 
 def design_effect(
@@ -39,6 +87,25 @@ def wilson_interval(n: Array, n_right: Array, delta: Array) -> tuple[Array, Arra
         centre = (p + square / 2) / (1 + square)
         half = Z_95 / (1 + square) * np.sqrt(p * (1 - p) / effective + square / (4 * effective))
         return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+
+
+def logit_intervals(value: Array, without: Array, n_frames: Array) -> Intervals:
+    """expit(logit v ± t·se / (v (1 - v))), se² = (G - 1)/G Σ (v_g - mean v_g)², t with G - 1 degrees.
+
+    value (...): a share in 0..1. without (..., G): the same without each group, +inf for a group that holds
+    nothing of it and does not count. n_frames (...): frames with a label. None, reason
+    `insufficient_support`, where these are fewer than 10, the value is 0 or 1, or the replicates do not vary.
+    """
+    from scipy.special import expit, logit
+
+    half = jackknife_half_width(without)
+    is_held = (n_frames >= MIN_FRAMES) & (value > 0) & (value < 1) & (half > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre, half = logit(value), half / (value * (1 - value))
+        low, high = expit(centre - half), expit(centre + half)
+    return Intervals(low, high, np.full(low.shape, None, object)).unless(
+        reason_where(~is_held, "insufficient_support")
+    )
 
 
 def jackknife_half_width(without: Array) -> Array:

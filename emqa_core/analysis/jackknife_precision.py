@@ -33,7 +33,6 @@ from emqa_core.reductions.stretch_counts import StretchCounts
 
 U64 = np.uint64
 N_GROUPS = 20
-MIN_FRAMES = 10  # labels in fewer frames: no interval
 _EPSILON = np.spacing(1)
 _UNIT = 1 << 56
 _MATCHED, _INSIDE = 0x80, 0x40  # of a step; below them is the row's group
@@ -257,34 +256,3 @@ def leave_one_out(
 ) -> Array:
     """The replicates of one stretch that holds all rows."""
     return replicates_of([ReplicateStretch.of(steps, ranked, positive_group, n_thresholds)], positive_group)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95% interval, or the reason why there is none."""
-
-    low: float | None
-    high: float | None
-    reason: str | None
-
-
-def logit_interval(value: float, replicates: Array, n_frames: int) -> Interval:
-    """expit(logit v ± t·se / (v (1 - v))), se² = (G - 1)/G Σ (v_g - mean v_g)², t with G - 1 degrees.
-
-    replicates (G,): the value without each group that holds a label. Null with `insufficient_support`
-    where labels lie in fewer than 10 frames, the value is 0 or 1, or the replicates do not vary.
-    """
-    import scipy.special
-
-    n_groups = len(replicates)
-    if n_frames < MIN_FRAMES or n_groups < 2 or not 0.0 < value < 1.0:
-        return Interval(None, None, "insufficient_support")
-    squares = float(np.sum((replicates - replicates.mean()) ** 2))
-    error = np.sqrt((n_groups - 1) / n_groups * squares)
-    if error == 0.0:
-        return Interval(None, None, "insufficient_support")
-    half = scipy.special.stdtrit(n_groups - 1, 0.975) * error / (value * (1.0 - value))
-    centre = scipy.special.logit(value)
-    return Interval(
-        float(scipy.special.expit(centre - half)), float(scipy.special.expit(centre + half)), None
-    )

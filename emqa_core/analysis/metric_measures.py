@@ -10,14 +10,12 @@ from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.correlation import Correlation, constant_scopes, correlation_of
 from emqa_core.analysis.count_cells import CountCells
 from emqa_core.analysis.importance import Importance, importance_of, independence_p_value
+from emqa_core.analysis.intervals import unit_reasons
 from emqa_core.analysis.merged_bins import merge_bins, merged_frame_sums
 from emqa_core.analysis.metric_counts import MetricCounts
 from emqa_core.objects import Array
 from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.reductions.unit_totals import UnitTotals
-
-MIN_UNITS = 10
-MAX_UNIT_SHARE = 0.1
 
 PARTIAL_CONTROL = {
     "prediction": "object_area_px2",
@@ -40,17 +38,6 @@ class MetricMeasures:
     p_value: Array
     correlation: Correlation
     n_missing: Array
-
-
-def unit_reasons(units: UnitTotals) -> Array:
-    """Why each scope's resampling units support no interval, (K + 1,) object; None where they do.
-
-    `dominated_by_unit`: over 10% of the rows are of one unit. `few_units`: there are fewer than 10.
-    """
-    reasons = np.full(len(units.n_rows), None, object)
-    reasons[units.n_units < MIN_UNITS] = "few_units"
-    reasons[units.largest_share > MAX_UNIT_SHARE] = "dominated_by_unit"
-    return reasons
 
 
 def measure_metric(

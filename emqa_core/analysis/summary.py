@@ -7,7 +7,15 @@ import pyarrow as pa
 
 from emqa_core import schema
 from emqa_core.analysis.calibration import expected_calibration_error
+from emqa_core.analysis.class_intervals import (
+    average_precision_intervals,
+    average_recall_intervals,
+    f1_intervals,
+    precision_intervals,
+    recall_intervals,
+)
 from emqa_core.analysis.class_performance import ClassPerformance, table_of
+from emqa_core.analysis.intervals import Intervals
 from emqa_core.config import COCO_AREA_RANGES, COCO_IOU_THRESHOLDS
 from emqa_core.objects import Array
 
@@ -56,10 +64,16 @@ def _coco_measure(performance: ClassPerformance, measure: str) -> dict[str, obje
     if np.isnan(value):
         return _row(measure, -1.0, "no_labels")
     row = _row(measure, value)
-    if name == "AP" and a == 0:
-        interval = performance.interval(chosen, None)
-        row.update(low=interval.low, high=interval.high, reason=interval.reason)
+    if a == 0 and name == "AP":
+        row |= _ends(average_precision_intervals(performance, [chosen]))
+    elif a == 0 and max_det == config.max_dets[-1]:
+        row |= _ends(average_recall_intervals(performance, [chosen]))
     return row
+
+
+def _ends(found: Intervals, threshold: int = 0) -> dict[str, object]:
+    """Interval of all classes in one column of `found`, NaN for none, and why."""
+    return {name: getattr(found, name)[0, threshold] for name in ("low", "high", "reason")}
 
 
 def _mean(performance: ClassPerformance, values: Array) -> float:
@@ -78,21 +92,21 @@ def _measures_at_chosen(performance: ClassPerformance) -> list[dict[str, object]
     t = config.chosen_threshold_index
     largest = len(config.max_dets) - 1
     mean_ap = _row("mAP", _mean(performance, performance.average_precision[:, [t], 0]))
-    interval = performance.interval([t], None)
-    mean_ap.update(low=interval.low, high=interval.high, reason=interval.reason)
+    mean_ar = _row("mAR", _mean(performance, performance.average_recall[:, [t], 0, largest]))
     n_labels = int(counts.n_positive[:, 0].sum())
     n_predictions = int(counts.n_prediction[:, 0, t].sum())
     n_true = int(counts.n_true_positive[:, 0, t].sum())
     best = performance.pooled.best()[t, 0]
     total = n_predictions + n_labels
     return [
-        mean_ap,
-        _row("mAR", _mean(performance, performance.average_recall[:, [t], 0, largest])),
+        mean_ap | _ends(average_precision_intervals(performance, [[t]])),
+        mean_ar | _ends(average_recall_intervals(performance, [[t]])),
         _row("mAP_voc07", _mean(performance, performance.voc07[:, [t], 0])),
         _row("mAP_all_point", _mean(performance, performance.all_point[:, [t], 0])),
-        _row("precision", n_true / n_predictions if n_predictions else None),
-        _row("recall", n_true / n_labels if n_labels else None),
-        _row("F1", 2 * n_true / total if total else None),
+        _row("precision", n_true / n_predictions if n_predictions else None)
+        | _ends(precision_intervals(performance), t),
+        _row("recall", n_true / n_labels if n_labels else None) | _ends(recall_intervals(performance), t),
+        _row("F1", 2 * n_true / total if total else None) | _ends(f1_intervals(performance), t),
         _row("best_score_threshold", float(best[0])),
         _row("best_precision", float(best[1])),
         _row("best_recall", float(best[2])),

@@ -26,6 +26,7 @@ from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
 from emqa_core.pipeline.known_pixels import PixelOptions
 from emqa_core.pipeline.metric_rows import (
+    SIDES,
     MeasuredRows,
     leave_rows,
     rows_of_targets,
@@ -57,6 +58,8 @@ from emqa_core.quality.compute import (
 from emqa_core.quality.own_values import OwnErrors
 from emqa_core.reductions.calibration_counts import count_calibration
 from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
+from emqa_core.reductions.class_groups import ClassGroups, count_found
+from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.score_levels import ScoreRange
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import write_part
@@ -227,9 +230,17 @@ def _evaluate_model(
     )
     counts = _count(matches, labels, predictions, outcomes, label_outcomes, options, n_classes, causes)
     outcome_rows = {"prediction": outcomes, "label": label_outcomes}
+    is_measured = len(chosen) > 0
+    targets = (
+        rows_of_targets(outcome_rows, config, n_classes, with_frames=is_measured)
+        if is_measured or config.intervals
+        else {}
+    )
+    together: dict[str, FrameSums] = {side: FrameSums.together(targets[side]) for side in SIDES if targets}
     measured = MeasuredRows(
         outcome_rows,
-        rows_of_targets(outcome_rows, config, n_classes) if len(chosen) else {},
+        targets,
+        together,
         {"prediction": prediction_columns, "label": label_columns, "frame": frame_columns},
         {"prediction": matches.iou, "label": matches.label_iou} if config.importance_target == "iou" else {},
         frames.unit_hash,
@@ -244,8 +255,14 @@ def _evaluate_model(
         block_rows(config.cluster.reduce_predictions),
         len(options.iou_thresholds),
     )
+    groups = None
+    if config.intervals:
+        groups = ClassGroups.of(
+            targets, together, _count_found(matches, predictions, group, n_classes, options)
+        )
     return PartitionState(
         counts,
+        groups,
         parts,
         combine_quarantine([label_side.quarantine, side.quarantine, *bad, errors.rows.table()]),
         len(frames),
@@ -257,6 +274,20 @@ def _evaluate_model(
         () if index is None else (index,),
         ScoreRange.of(predictions.score),
         (),
+    )
+
+
+def _count_found(
+    matches: Matches, predictions: Predictions, group: Array, n_classes: int, options: MatchOptions
+) -> Array:
+    return count_found(
+        predictions.frame_start,
+        group,
+        predictions.class_code,
+        matches.matched_row,
+        matches.matched_bits[:, 0, 0],
+        n_classes,
+        len(options.iou_thresholds),
     )
 
 
@@ -301,8 +332,8 @@ def _count(
         n_prediction,
         n_true,
         n_frames,
-        cooccurrence(outcomes, options.chosen, n_classes),
-        cooccurrence(label_outcomes, options.chosen, n_classes),
+        cooccurrence(outcomes, options.chosen, n_classes, of_right=True),
+        cooccurrence(label_outcomes, options.chosen, n_classes, of_right=False),
         of_errors[0],
         of_errors[1],
         count_calibration(outcomes, predictions.score, options.chosen, n_classes),

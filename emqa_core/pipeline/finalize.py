@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from emqa_core.analysis.calibration import calibration_table
-from emqa_core.analysis.class_performance import (
-    ClassPerformance,
+from emqa_core.analysis.class_performance import ClassPerformance
+from emqa_core.analysis.class_tables import (
     class_cooccurrence_table,
+    class_group_table,
     class_performance_table,
     precision_recall_table,
 )
@@ -22,7 +23,6 @@ from emqa_core.ingest.quarantine import combine_quarantine
 from emqa_core.pipeline.partition_states import PartitionState
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.reduce_scores import RankedScores
-from emqa_core.reductions.class_counts import ClassCounts
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,30 @@ class ClassTables:
 
 def class_tables(
     plan: Plan,
-    counts: ClassCounts,
+    state: PartitionState,
     ranked: RankedScores,
-    n_frames: int,
 ) -> ClassTables:
     """Write the numbers of the classes into tables."""
-    reduced = ranked.reduced
+    counts, reduced = state.counts, ranked.reduced
     performance = ClassPerformance(
-        plan.classes, plan.config, counts, reduced.curves, reduced.pooled, reduced.replicates
+        plan.classes,
+        plan.config,
+        counts,
+        reduced.curves,
+        reduced.pooled,
+        reduced.replicates,
+        state.groups,
+        state.sample.units,
     )
     iou_thresholds = np.array(plan.config.evaluated_iou_thresholds)
     return ClassTables(
         performance,
         {
             "class_performance": class_performance_table(performance),
-            "summary": summary_table(performance, n_frames),
+            "summary": summary_table(performance, state.n_frames),
             "precision_recall": precision_recall_table(performance),
             "class_cooccurrence": class_cooccurrence_table(performance),
+            "class_group": class_group_table(performance),
             "calibration": calibration_table(plan.classes, counts.calibration),
             "score_performance": score_performance_table(
                 plan.classes, iou_thresholds, counts.n_positive[:, 0], ranked.axis.shown, ranked.counts

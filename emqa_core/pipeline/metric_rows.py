@@ -49,12 +49,15 @@ class SampleState:
 
 @dataclass(frozen=True)
 class MeasuredRows:
-    """Outcomes and metric values of one partition of one model; targets: rows of its three targets. scored:
-    None where there is no metric.
+    """Outcomes and metric values of one partition of one model.
+
+    targets: rows of its three targets, or of the two of objects where there is no metric; together: of
+    objects, `FrameSums.together`; empty where nothing needs them. scored: None where there is no metric.
     """
 
     outcomes: Mapping[str, OutcomeRows]
     targets: Mapping[str, TargetRows]
+    together: Mapping[str, FrameSums]
     columns: Mapping[Level, Mapping[str, MetricColumn]]
     iou: Mapping[str, Array]
     unit_hash: Array
@@ -67,13 +70,14 @@ class MeasuredRows:
 
 
 def rows_of_targets(
-    outcomes: Mapping[str, OutcomeRows], config: EvaluationConfig, n_classes: int
+    outcomes: Mapping[str, OutcomeRows], config: EvaluationConfig, n_classes: int, *, with_frames: bool
 ) -> dict[str, TargetRows]:
-    """The rows of all three targets, right or wrong: their sizes do not matter to a sample."""
+    """The rows of the targets, right or wrong: their sizes do not matter to a sample."""
     held: dict[str, TargetRows] = {
         side: object_rows(outcomes[side], None, side, config, n_classes) for side in SIDES
     }
-    held["frame"] = TargetRows.of_frames(held["prediction"], held["label"])
+    if with_frames:
+        held["frame"] = TargetRows.of_frames(held["prediction"], held["label"])
     return held
 
 
@@ -98,8 +102,13 @@ def object_rows(
 
 def sample_state(chosen: ChosenMetrics, rows: MeasuredRows, config: EvaluationConfig) -> SampleState:
     """The sample and distinct values of the rows that count at the chosen threshold, metric by metric."""
+    whole_units = config.resampling_unit == "frame"
+    units = {
+        target: UnitTotals.of(held, rows.unit_hash, whole_units=whole_units)
+        for target, held in rows.targets.items()
+    }
     if not len(chosen):
-        return SampleState({}, {}, {})
+        return SampleState({}, {}, units)
     samples: dict[str, RowSample] = {}
     kept: dict[str, Array] = {}
     columns_of: dict[str, dict[str, Array]] = {}
@@ -132,11 +141,6 @@ def sample_state(chosen: ChosenMetrics, rows: MeasuredRows, config: EvaluationCo
             distinct[metric.name] = DistinctValues.of(
                 numbers[0], numbers[1], (weights["prediction"], weights["label"])
             )
-    whole_units = config.resampling_unit == "frame"
-    units = {
-        target: UnitTotals.of(held, rows.unit_hash, whole_units=whole_units)
-        for target, held in rows.targets.items()
-    }
     return SampleState(samples, distinct, units)
 
 
@@ -161,7 +165,7 @@ def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
             arrays[f"{side}.{name}"] = getattr(outcome, name)
         if side in rows.iou:
             arrays[f"{side}.iou"] = rows.iou[side]
-        arrays |= FrameSums.together(rows.targets[side]).to_arrays(f"{side}.together")
+        arrays |= rows.together[side].to_arrays(f"{side}.together")
     for name in _SCORED if rows.iou else _SCORED[:-1]:
         arrays[f"scored.{name}"] = getattr(rows.scored, name)
     arrays["unit_hash"] = rows.unit_hash

@@ -24,6 +24,7 @@ from emqa_core.pipeline.metric_rows import SampleState
 from emqa_core.pipeline.plain_values import from_arrays, to_arrays
 from emqa_core.pipeline.scratch import Scratch, StoredScratch
 from emqa_core.reductions.class_counts import ClassCounts
+from emqa_core.reductions.class_groups import ClassGroups
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.row_sample import RowSample
 from emqa_core.reductions.run_blocks import RunIndex
@@ -52,11 +53,13 @@ _KEY_LENGTH = 12
 class PartitionState:
     """What some partitions of one model leave: counts, parts, bad rows. Adds up in partition order.
 
-    parts: one of each fact table for each partition. runs: where the score runs of each lie, none of them
-    where they stay in memory. cached: files of pixel statistics that were written, with their kind.
+    groups: None where intervals are off. parts: one of each fact table for each partition. runs: where the
+    score runs of each lie, none of them where they stay in memory. cached: files of pixel statistics that
+    were written, with their kind.
     """
 
     counts: ClassCounts
+    groups: ClassGroups | None
     parts: tuple[Part, ...]
     quarantine: pa.Table
     n_frames: int
@@ -73,6 +76,7 @@ class PartitionState:
         schemas = {part.table: part.schema for part in self.parts}
         return PartitionState(
             self.counts + other.counts,
+            None if self.groups is None or other.groups is None else self.groups + other.groups,
             # A thousand equal schemas are as many megabytes.
             (*self.parts, *(replace(part, schema=schemas[part.table]) for part in other.parts)),
             pa.concat_tables([self.quarantine, other.quarantine])
@@ -106,6 +110,7 @@ def add_states(
 _CLASSES = (
     CachedFile,
     ClassCounts,
+    ClassGroups,
     DistinctValues,
     Part,
     PartitionState,

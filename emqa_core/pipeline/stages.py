@@ -227,7 +227,7 @@ def finalize_tables(
     progress.start("finalize", len(plan.pending))
     for model in plan.pending:
         state, run, measured = evaluated.states[model], plan.runs[model], counted.measured[model]
-        classes = class_tables(plan, state.counts, ranked[model], state.n_frames)
+        classes = class_tables(plan, state, ranked[model])
         name_of_part = part_name(attempt_key(plan, model), 0)
         tables = {
             **classes.tables,

@@ -90,8 +90,8 @@ class ClassCounts:
     the score. n_prediction, n_true_positive (K, A, T): at the score threshold, predictions that
     count and true positives (as many labels are found). n_frames_with_label (K,): frames with a label
     that counts.
-    cooccurrence_prediction, cooccurrence_label (K, K): Σ over frames of n_class · n_other, rows that
-    count at the chosen threshold. n_prediction_error (K, 5), n_label_error (K, 3): false positives and missed
+    cooccurrence_prediction, cooccurrence_label (4, K, K): of `cooccurrence` at the chosen threshold, y true
+    positives and missed labels. n_prediction_error (K, 5), n_label_error (K, 3): false positives and missed
     labels at the chosen threshold by error type, (K, 0) where those were not asked for.
     calibration (3, K, 20): of `count_calibration`.
     """
@@ -119,10 +119,13 @@ class ClassCounts:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-@kernel(types.int64[:, ::1](READ_I64, READ_I32, READ_U64, types.int64, types.int64))
-def _cooccurrence(frame_start, class_code, ignored, chosen, n_classes):  # type: ignore[no-untyped-def]
-    total = np.zeros((n_classes, n_classes), np.int64)
+@kernel(
+    types.int64[:, :, ::1](READ_I64, READ_I32, READ_U64, READ_U64, types.uint64, types.int64, types.int64)
+)
+def _cooccurrence(frame_start, class_code, ignored, right, wanted, chosen, n_classes):  # type: ignore[no-untyped-def]
+    total = np.zeros((4, n_classes, n_classes), np.int64)
     n_rows = np.zeros(n_classes, np.int64)
+    n_wanted = np.zeros(n_classes, np.int64)
     present = np.empty(n_classes, np.int64)
     for frame in range(frame_start.shape[0] - 1):
         n_present = 0
@@ -133,24 +136,42 @@ def _cooccurrence(frame_start, class_code, ignored, chosen, n_classes):  # type:
                     present[n_present] = code
                     n_present += 1
                 n_rows[code] += 1
-        # One of each pair and its mirror image: which of the two does not matter until the end.
+                n_wanted[code] += ((right[row] >> np.uint64(chosen)) & np.uint64(1)) == wanted
         for i in range(n_present):
-            own = n_rows[present[i]]
+            own = present[i]
+            # One of each pair and its mirror image: which of the two does not matter until the end.
             for j in range(i + 1):
-                total[present[i], present[j]] += own * n_rows[present[j]]
+                total[0, own, present[j]] += n_rows[own] * n_rows[present[j]]
+                total[3, own, present[j]] += 1
+            if n_wanted[own] == 0:
+                continue
+            for j in range(n_present):
+                total[1, present[j], own] += n_rows[present[j]] * n_wanted[own]
+                total[2, own, present[j]] += n_wanted[own] * n_wanted[present[j]]
         for i in range(n_present):
             n_rows[present[i]] = 0
-    for i in range(n_classes):
-        for j in range(i):
-            both = total[i, j] + total[j, i]
-            total[i, j] = both
-            total[j, i] = both
+            n_wanted[present[i]] = 0
+    for kind in (0, 3):
+        for i in range(n_classes):
+            for j in range(i):
+                both = total[kind, i, j] + total[kind, j, i]
+                total[kind, i, j] = both
+                total[kind, j, i] = both
     return total
 
 
-def cooccurrence(rows: OutcomeRows, chosen: int, n_classes: int) -> Array:
-    """Σ over frames of n_class · n_other of the rows that count at a threshold, (K, K) int64."""
-    return np.asarray(_cooccurrence(rows.frame_start, rows.class_code, rows.ignored, chosen, n_classes))
+def cooccurrence(rows: OutcomeRows, chosen: int, n_classes: int, *, of_right: bool) -> Array:
+    """Σ over frames of n_class · n_other, n_class · y_other, y_class · y_other, and 1 where neither n is 0:
+    (4, K, K) int64.
+
+    n: rows that count at a threshold, y the right ones among them or the wrong ones.
+    """
+    return np.asarray(
+        _cooccurrence(
+            rows.frame_start, rows.class_code, rows.ignored, rows.right, np.uint64(of_right), chosen,
+            n_classes,
+        )
+    )  # fmt: skip
 
 
 def count_predictions(

@@ -21,6 +21,7 @@ KEYS = {
     "score_performance": ("scope", "class_id", "iou_threshold", "score_threshold"),
     "error_type": ("scope", "class_id", "source", "error_type"),
     "class_cooccurrence": ("source", "class_id", "other_class_id"),
+    "class_group": ("class_id", "iou_threshold", "group"),
     "metric_importance": (
         "metric",
         "level",

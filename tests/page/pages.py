@@ -16,7 +16,7 @@ LOCAL = ("data:", "file:", "blob:")
 
 
 class OpenPage:
-    """The page; `errors`: what the console and scripts complained of; `requests`: what was asked of a network."""
+    """The page. errors: what the console and scripts complained of; requests: what was asked of a network."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
@@ -37,7 +37,8 @@ class OpenPage:
 
     def settle(self) -> None:
         """Until what was asked for is drawn: changes wait for the next frame."""
-        self.page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(r, 0))))")
+        twice = "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0)))"
+        self.page.evaluate(f"new Promise(done => {twice})")
 
     def look_at(self, fragment: str) -> None:
         """Change the view by the address, as a shared link does."""

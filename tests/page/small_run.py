@@ -16,7 +16,7 @@ CLASSES = ("car", "person", EVIL, "=1+1", "bus & train")
 
 
 def small_run(output: Path, seed: int = 3, n_frames: int = 240, **options: Any) -> Run:
-    """Small objects are missed, right predictions have high scores; weather is a text column of the frames."""
+    """Small objects are missed, right predictions have high scores; weather is a column of the frames."""
     random = np.random.default_rng(seed)
     labels: list[dict[str, Any]] = []
     predictions: list[dict[str, Any]] = []
