@@ -48,8 +48,12 @@ demo-data/predictions.json: $(wildcard emqa_core/demo/*.py) | setup
 test: setup ## every test but those of `make faults` and `make slow`, the quick ones first
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults --ignore tests/slow
 
+.venv/.tide: .venv/.installed
+	$(UV) sync --frozen --inexact --group tide
+	@touch $@
+
 .PHONY: slow
-slow: setup ## simulations with known truth and comparisons on whole data sets (minutes)
+slow: .venv/.tide ## simulations with known truth and comparisons on whole data sets (minutes)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/slow
 
 .PHONY: faults

@@ -9,6 +9,7 @@ import numpy as np
 
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Labels, OutcomeRows, Predictions
+from emqa_core.reductions.causes import Causes
 from emqa_core.reductions.score_runs import ScoreRuns
 
 Array = np.ndarray
@@ -113,7 +114,9 @@ class Matches:
             labels.frame_start, frame_group, labels.class_code, found, ignored, labels.key_hash
         )
 
-    def score_runs(self, predictions: Predictions, frame_group: Array) -> ScoreRuns:
+    def score_runs(
+        self, predictions: Predictions, frame_group: Array, causes: Causes | None = None
+    ) -> ScoreRuns:
         """What average precision needs of the predictions that were evaluated."""
         return ScoreRuns.of(
             frame_start=predictions.frame_start,
@@ -124,4 +127,5 @@ class Matches:
             score=predictions.score,
             matched_row=self.matched_row,
             matched_bits=self.matched_bits,
+            causes=causes,
         )
