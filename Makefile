@@ -48,8 +48,12 @@ demo-data/predictions.json: $(wildcard emqa_core/demo/*.py) | setup
 test: setup ## every test but those of `make page`, `make faults`, `make slow`, the quick ones first
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults --ignore tests/slow --ignore tests/page
 
+.venv/.tide: .venv/.installed
+	$(UV) sync --frozen --inexact --group tide
+	@touch $@
+
 .PHONY: slow
-slow: setup ## simulations with known truth and comparisons on whole data sets (minutes)
+slow: .venv/.tide ## simulations with known truth and comparisons on whole data sets (minutes)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/slow
 
 # Playwright's own browsers come from a place of their own; Debian's is as good.

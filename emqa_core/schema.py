@@ -342,11 +342,20 @@ ERROR_TYPE = TableSchema(
             "error_type",
             LABEL,
             "`localization`, `classification`, `duplicate`, `background`,"
-            " `classification_and_localization`; of labels also `missed`.",
+            " `classification_and_localization`; of labels also `missed`. `false_positive`, `false_negative`:"
+            " all of that side.",
         ),
         _c("n", INT, "Rows with this error."),
         _c(
             "share", FLOAT, "Of the false positives, or of the missed labels; null without any.", "0..1", True
+        ),
+        _c(
+            "average_precision_cost",
+            FLOAT,
+            "AP at the chosen T gained if this error were fixed; for `all` the mean over classes. Null"
+            " without labels, and for labels lost to an error of a prediction: it stands there.",
+            "0..1",
+            True,
         ),
     ),
 )

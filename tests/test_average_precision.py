@@ -18,6 +18,7 @@ from emqa_core.analysis.intervals import logit_intervals
 from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.analysis.score_order import sorted_buckets
+from emqa_core.reductions.causes import Causes
 from emqa_core.reductions.score_runs import Matched, ScoreRuns
 
 N_THRESHOLDS = 3
@@ -34,6 +35,8 @@ class Rows:
     match: np.ndarray
     true_positive: np.ndarray
     ignored: np.ndarray
+    cause: np.ndarray | None = None  # code of each row, with the class in which it would be right, or -1
+    renamed: np.ndarray | None = None
 
     def runs(self) -> ScoreRuns:
         n = len(self.score)
@@ -48,7 +51,14 @@ class Rows:
             score=self.score,
             matched_row=matched_row,
             matched_bits=np.stack([self.true_positive, self.ignored], axis=1),
+            causes=self._causes(),
         )
+
+    def _causes(self) -> Causes | None:
+        if self.cause is None or self.renamed is None:
+            return None
+        row = np.flatnonzero(self.renamed >= 0)
+        return Causes(self.cause, row, self.renamed[row])
 
     def part(self, rows: np.ndarray) -> Rows:
         match = self.match[rows]
@@ -63,6 +73,8 @@ class Rows:
             renumbered,
             self.true_positive[kept],
             self.ignored[kept],
+            None if self.cause is None else self.cause[rows],
+            None if self.renamed is None else self.renamed[rows],
         )
 
 

@@ -16,6 +16,7 @@ from tests.data import data_folder
 from tests.oracles.error_rows import expected_errors
 
 FRAMES = pd.DataFrame({"frame_id": range(12), "width_px": 60.0, "height_px": 60.0})
+TOGETHER = {"prediction": "false_positive", "label": "false_negative"}
 BOX = ["x_px", "y_px", "width_px", "height_px"]
 
 
@@ -118,8 +119,9 @@ def test_every_row_equals_the_definition(seed: int, protocol: str) -> None:
             wrong = [r["error_type"] for r in side if r["error_type"] and class_id in (None, r["class_id"])]
             for name, n in Counter(wrong).items():
                 assert counts[source, class_id, name] == (n, pytest.approx(n / len(wrong)))
-            listed = [n for (s, c, _), (n, _) in counts.items() if (s, c) == (source, class_id)]
-            assert sum(listed) == len(wrong)
+            listed = {name: n for (s, c, name), (n, _) in counts.items() if (s, c) == (source, class_id)}
+            together = listed.pop(TOGETHER[source])
+            assert together == sum(listed.values()) == len(wrong)
 
 
 def test_they_may_be_left_out() -> None:

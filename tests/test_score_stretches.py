@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 from emqa_core import evaluate
 from emqa_core.analysis.best_f1 import check_products
 from emqa_core.analysis.cut_tie import CutTie
+from emqa_core.analysis.error_costs import FIXES
 from emqa_core.errors import PlanError
 from emqa_core.pipeline.class_curves import Reduced, ScoreReduce, WholeTask, reduce_whole, write_runs
 from emqa_core.pipeline.execute import InProcessExecutor
 from emqa_core.pipeline.score_cuts import Stretch, block_rows, cut_scores, n_stretches
 from emqa_core.pipeline.score_stretches import reduce_stretches
 from emqa_core.pipeline.scratch import MemoryScratch, StoredScratch
+from emqa_core.reductions.causes import RENAMED
 from emqa_core.reductions.run_blocks import RunIndex
 from emqa_core.storage.location import Location
 from tests.oracles.same_run import differences, tables_of
@@ -51,6 +53,15 @@ def spread_rows(seed: int, n: int, scores: str, n_classes: int) -> Rows:
     return replace(rows, score=SCORES[scores](rng, n), class_code=code)
 
 
+def with_causes(rows: Rows, n_classes: int) -> Rows:
+    """Any causes; of those that are errors of class some would be right in another one."""
+    rng = np.random.default_rng(len(rows.score))
+    cause = rng.integers(0, RENAMED, len(rows.score)).astype(np.uint8)
+    is_renamed = (cause == 3) & (rng.random(len(cause)) < 0.5)
+    renamed = np.where(is_renamed, rng.integers(0, n_classes, len(cause)), -1).astype(np.int32)
+    return replace(rows, cause=cause, renamed=renamed)
+
+
 def labels_of(rows: Rows, n_classes: int) -> dict[str, np.ndarray]:
     """Labels that count: more than there are true positives, in group g at least those found there."""
     rng = np.random.default_rng(len(rows.score))
@@ -58,7 +69,10 @@ def labels_of(rows: Rows, n_classes: int) -> dict[str, np.ndarray]:
     np.add.at(by_group, (rows.class_code, rows.group), 1)
     by_range = np.stack([by_group.sum(axis=1), by_group.sum(axis=1) + 3], axis=1)
     by_range[-1, 1] = 0
-    return {"n_positive": by_range, "n_positive_group": by_group}
+    # Labels that are left once each error is mended: fewer where those that were not found no longer count.
+    fixed = np.repeat(by_range[:, :1], len(FIXES), axis=1)
+    fixed[:, -3:-1] -= np.minimum(rng.integers(0, 3, (n_classes, 2)), fixed[:, -3:-1])
+    return {"n_positive": by_range, "n_positive_group": by_group, "n_positive_fixed": fixed}
 
 
 def divided(
@@ -73,9 +87,11 @@ def divided(
 ) -> tuple[Reduced, Reduced, list[Stretch]]:
     """The rows of partitions between cuts, reduced at once and in n stretches."""
     labels = labels_of(rows, n_classes)
+    rows = with_causes(rows, n_classes)
     parts = [rows.part(np.arange(a, b)).runs() for a, b in pairwise([0, *cuts, len(rows.score)])]
     if not intervals:
         labels["n_positive_group"] = labels["n_positive_group"][:, :0]
+        labels["n_positive_fixed"] = labels["n_positive_fixed"][:, :0]
     memory = MemoryScratch()
     for index, part in enumerate(parts):
         assert write_runs(memory, part, index, block_rows(most), 3) is None
@@ -92,9 +108,10 @@ def check_same(found: Reduced, expected: Reduced) -> None:
         ours, other = getattr(found.curves, field.name), getattr(expected.curves, field.name)
         assert ours.tobytes() == np.ascontiguousarray(other).tobytes(), field.name
     assert found.pooled.best().tobytes() == expected.pooled.best().tobytes()
-    assert (found.replicates is None) == (expected.replicates is None)
-    if found.replicates is not None and expected.replicates is not None:
-        assert found.replicates.tobytes() == expected.replicates.tobytes()
+    for ours, other in ((found.replicates, expected.replicates), (found.costs, expected.costs)):
+        assert (ours is None) == (other is None)
+        if ours is not None and other is not None:
+            assert ours.tobytes() == other.tobytes()
 
 
 @given(

@@ -39,7 +39,7 @@ _UNIT = 1 << _UNIT_BITS
 
 
 @kernel(types.int64[::1](READ_F64, types.int64))
-def _needed(recall_points, n_labels):  # type: ignore[no-untyped-def]
+def needed_for(recall_points, n_labels):  # type: ignore[no-untyped-def]
     """How many true positives less one reach each recall point, (R,): searchsorted from the left.
 
     recall_points: one or several ascending lists, one after the other.
@@ -105,7 +105,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
     for code in range(n_classes):
         for a in range(n_ranges):
             n_labels = n_positive[code, a]
-            needed = _needed(recall_points, n_labels) if n_labels > 0 else no_points
+            needed = needed_for(recall_points, n_labels) if n_labels > 0 else no_points
             n_counted = 0
             for place in range(class_start[code], class_start[code + 1]):
                 right[n_counted] = right_bits[place, a]

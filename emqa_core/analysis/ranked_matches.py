@@ -15,9 +15,11 @@ from emqa_core.analysis.score_bucket import ScoreBucket, count_inside
 from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_U64, READ_U64_2D
 from emqa_core.objects import Array
+from emqa_core.reductions.causes import CAUSE_SHIFT, RENAMED
 from emqa_core.reductions.score_runs import Matched, score_of
 
 U64 = np.uint64
+_RENAMED = U64(RENAMED << CAUSE_SHIFT)  # the bit that no other cause has
 
 
 @kernel(
@@ -53,7 +55,7 @@ def _walk(  # type: ignore[no-untyped-def]
             place_of[n_found] = place
             code_of[n_found] = code
             n_found += 1
-        if first_key[code] == ~U64(0):
+        if first_key[code] == ~U64(0) and not word & _RENAMED:
             first_key[code] = keys[row]
         count_inside(n_rows[code], word)
         if tie_begin < n_found and (row + 1 == n_keys or keys[row + 1] != keys[row]):

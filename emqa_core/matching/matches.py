@@ -9,6 +9,7 @@ import numpy as np
 
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Labels, OutcomeRows, Predictions
+from emqa_core.reductions.causes import Causes
 from emqa_core.reductions.score_runs import ScoreRuns
 from emqa_core.reductions.scored_rows import ScoredRows
 
@@ -131,7 +132,9 @@ class Matches:
         label_iou[held] = self.iou[holder]
         return ScoredRows(counts + right, predictions.score, label_score, label_iou)
 
-    def score_runs(self, predictions: Predictions, frame_group: Array) -> ScoreRuns:
+    def score_runs(
+        self, predictions: Predictions, frame_group: Array, causes: Causes | None = None
+    ) -> ScoreRuns:
         """What average precision needs of the predictions that were evaluated."""
         return ScoreRuns.of(
             frame_start=predictions.frame_start,
@@ -142,4 +145,5 @@ class Matches:
             score=predictions.score,
             matched_row=self.matched_row,
             matched_bits=self.matched_bits,
+            causes=causes,
         )

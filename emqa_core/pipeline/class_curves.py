@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from emqa_core.analysis.average_precision import ClassCurves
 from emqa_core.analysis.best_threshold import BestThreshold
+from emqa_core.analysis.error_costs import CostStretch, ErrorSteps, costs_of, positives_when_fixed
 from emqa_core.analysis.jackknife_precision import GroupSteps, leave_one_out
 from emqa_core.analysis.ranked_matches import RankedMatches
 from emqa_core.analysis.score_bucket import ScoreBucket
@@ -40,17 +41,25 @@ class ScoreReduce:
     """What every task of one model's reduce knows.
 
     n_positive (K, A), n_positive_group (K, G) int64: labels that count; G is 0 where intervals are off.
+    n_positive_fixed (K, F) int64: `positives_when_fixed`; F is 0 where errors are not told apart.
     """
 
     scratch: Scratch
     n_positive: Array
     n_positive_group: Array
+    n_positive_fixed: Array
     n_thresholds: int
 
     @classmethod
     def of(cls, scratch: Scratch, counts: ClassCounts, n_thresholds: int, *, intervals: bool) -> ScoreReduce:
         groups = counts.n_positive_group
-        return cls(scratch, counts.n_positive, groups if intervals else groups[:, :0], n_thresholds)
+        return cls(
+            scratch,
+            counts.n_positive,
+            groups if intervals else groups[:, :0],
+            positives_when_fixed(counts),
+            n_thresholds,
+        )
 
     @property
     def n_classes(self) -> int:
@@ -82,12 +91,13 @@ class ScoreReduce:
 @dataclass(frozen=True)
 class Reduced:
     """Curves of all classes; their AP without each group, (K, T, G), where intervals are on; the best score
-    threshold of all rows together.
+    threshold of all rows together; `costs_of` the errors where those are told apart.
     """
 
     curves: ClassCurves
     replicates: Array | None
     pooled: BestThreshold
+    costs: Array | None
 
 
 @dataclass(frozen=True)
@@ -107,12 +117,25 @@ def reduce_whole(task: WholeTask) -> Reduced:
         parts = [ScoreRuns.from_arrays(reduce.scratch.get(run_name(p))) for p in range(task.rows)]
     matched = Matched.concat([part.matched for part in parts])
     pooled = BestThreshold.of(reduce.n_positive.sum(axis=0), reduce.n_thresholds)
-    ranked, steps = rank(reduce, parts, matched, sorted_buckets(parts, matched), pooled)
-    curves = ClassCurves.of(ranked, reduce.n_positive, reduce.n_thresholds)
-    replicates = None
-    if steps is not None:
-        replicates = leave_one_out(steps, ranked, reduce.n_positive_group, reduce.n_thresholds)
-    return Reduced(curves, replicates, pooled)
+    ranks = rank(reduce, parts, matched, sorted_buckets(parts, matched), pooled)
+    curves = ClassCurves.of(ranks.matches, reduce.n_positive, reduce.n_thresholds)
+    replicates, costs = None, None
+    if ranks.groups is not None:
+        replicates = leave_one_out(ranks.groups, ranks.matches, reduce.n_positive_group, reduce.n_thresholds)
+    if ranks.errors is not None:
+        costs = costs_of([CostStretch.of(ranks.errors, reduce.n_positive_fixed)], reduce.n_positive_fixed)
+    return Reduced(curves, replicates, pooled, costs)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The matches of the classes in score order; the steps of groups where intervals are on, and those of
+    errors where these are told apart.
+    """
+
+    matches: RankedMatches
+    groups: GroupSteps | None
+    errors: ErrorSteps | None
 
 
 def rank(
@@ -120,13 +143,16 @@ def rank(
     parts: Sequence[ScoreRuns],
     matched: Matched,
     buckets: Iterable[ScoreBucket],
-    pooled: BestThreshold | None = None,
-) -> tuple[RankedMatches, GroupSteps | None]:
-    """The matches of the classes in score order, and their steps where intervals are on."""
-    ranked = RankedMatches.of(matched, reduce.n_classes)
-    steps = GroupSteps.of(parts, reduce.n_classes) if reduce.n_groups else None
+    pooled: BestThreshold,
+) -> Ranks:
+    """Walk over all buckets once."""
+    ranks = Ranks(
+        RankedMatches.of(matched, reduce.n_classes),
+        GroupSteps.of(parts, reduce.n_classes) if reduce.n_groups else None,
+        ErrorSteps.of(reduce.n_classes) if reduce.n_positive_fixed.shape[1] else None,
+    )
     for bucket in buckets:
-        for each in (ranked, pooled, steps):
+        for each in (ranks.matches, pooled, ranks.groups, ranks.errors):
             if each is not None:
                 each.take(bucket)
-    return ranked, steps
+    return ranks

@@ -247,7 +247,7 @@ def _evaluate_model(
         matches.scored_rows(predictions, outcomes, options) if len(chosen) else None,
     )
     leave_rows(task.scratch[model], task.index, measured)
-    runs = matches.score_runs(predictions, group)
+    runs = matches.score_runs(predictions, group, None if causes is None else causes.causes)
     index = write_runs(
         task.scratch[model],
         runs,

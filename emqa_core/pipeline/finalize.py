@@ -63,7 +63,7 @@ def class_tables(
             "score_performance": score_performance_table(
                 plan.classes, iou_thresholds, counts.n_positive[:, 0], ranked.axis.shown, ranked.counts
             ),
-            "error_type": error_type_table(plan.classes, counts),
+            "error_type": error_type_table(performance, ranked.reduced.costs),
         },
     )
 

@@ -9,18 +9,18 @@ Counts are integers, so the numbers are those of an undivided reduce to the bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from emqa_core.analysis.average_precision import ClassCurves, CurveStretch
 from emqa_core.analysis.best_threshold import BestThreshold
 from emqa_core.analysis.cut_tie import CutTie
-from emqa_core.analysis.jackknife_precision import GroupSteps, ReplicateStretch, replicates_of
-from emqa_core.analysis.ranked_matches import RankedMatches
+from emqa_core.analysis.error_costs import CostStretch, costs_of
+from emqa_core.analysis.jackknife_precision import ReplicateStretch, replicates_of
 from emqa_core.analysis.score_order import buckets_in_order, sorted_runs
 from emqa_core.objects import Array
-from emqa_core.pipeline.class_curves import Reduced, ScoreReduce, rank
+from emqa_core.pipeline.class_curves import Ranks, Reduced, ScoreReduce, rank
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.score_cuts import Cut, Stretch
 from emqa_core.reductions.run_blocks import pack, unpack
@@ -88,37 +88,47 @@ class CurveTask:
 
 @dataclass(frozen=True)
 class Peaks:
-    """Highest precision of each curve (K, T, A) and replicate (K, T, G) in a stretch."""
+    """Highest precision of each curve (K, T, A), replicate (K, T, G) and fix (K, F) in a stretch."""
 
     curve: Array
     replicate: Array
+    fix: Array
+
+    def highest(self, other: Peaks) -> Peaks:
+        """Of both."""
+        return Peaks(*(np.maximum(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
 
 
 def find_peaks(task: CurveTask) -> Peaks:
     """The highest precision within a stretch."""
-    curves, replicates, _ = _stretch(task, None)
-    size = (task.reduce.n_classes, task.reduce.n_thresholds, 0)
-    return Peaks(curves.peak, np.zeros(size) if replicates is None else replicates.peak)
+    reduce, found = task.reduce, _stretch(task, None)
+    replicates, costs = found.replicates, found.costs
+    return Peaks(
+        found.curves.peak,
+        np.zeros((reduce.n_classes, reduce.n_thresholds, 0)) if replicates is None else replicates.peak,
+        np.zeros((reduce.n_classes, 0)) if costs is None else costs.peak,
+    )
 
 
 @dataclass(frozen=True)
 class StretchCurves:
-    """What a stretch gives to the curves, the replicates where intervals are on, and the best threshold."""
+    """What a stretch gives to the curves, the replicates where intervals are on, the best threshold, and the
+    costs of errors where these are told apart.
+    """
 
     curves: CurveStretch
     replicates: ReplicateStretch | None
     pooled: BestThreshold
+    costs: CostStretch | None
 
 
 def find_curves(task: CurveTask) -> StretchCurves:
     """What a stretch gives, with the peaks after it."""
-    curves, replicates, pooled = _stretch(task, Peaks(**task.reduce.scratch.get(_after_name(task.index))))
-    return StretchCurves(curves.reached(), replicates, pooled)
+    found = _stretch(task, Peaks(**task.reduce.scratch.get(_after_name(task.index))))
+    return replace(found, curves=found.curves.reached())
 
 
-def _stretch(
-    task: CurveTask, after: Peaks | None
-) -> tuple[CurveStretch, ReplicateStretch | None, BestThreshold]:
+def _stretch(task: CurveTask, after: Peaks | None) -> StretchCurves:
     reduce, runs = task.reduce, task.read()
     arrays = reduce.scratch.get(_before_name(task.index))
     rest = arrays.pop("tie_rest")
@@ -128,26 +138,27 @@ def _stretch(
     all_cut.check(len(runs))
     together = StretchCounts(*(values.sum(axis=0, keepdims=True) for values in before.to_arrays().values()))
     pooled = BestThreshold.of(reduce.n_positive.sum(axis=0), reduce.n_thresholds, together, all_cut)
-    ranked, steps = rank(reduce, [runs], runs.matched, buckets_in_order(runs), pooled)
-    ranked.extend_tie(cut)
+    ranks = rank(reduce, [runs], runs.matched, buckets_in_order(runs), pooled)
+    ranks.matches.extend_tie(cut)
     curves = CurveStretch.of(
-        ranked, reduce.n_positive, reduce.n_thresholds, before, None if after is None else after.curve
+        ranks.matches, reduce.n_positive, reduce.n_thresholds, before, None if after is None else after.curve
     )
-    return curves, _replicates(task, ranked, steps, before, after), pooled
+    costs = None
+    if ranks.errors is not None:
+        costs = CostStretch.of(
+            ranks.errors, reduce.n_positive_fixed, before.causes, None if after is None else after.fix
+        )
+    return StretchCurves(curves, _replicates(task, ranks, before, after), pooled, costs)
 
 
 def _replicates(
-    task: CurveTask,
-    ranked: RankedMatches,
-    steps: GroupSteps | None,
-    before: StretchCounts,
-    after: Peaks | None,
+    task: CurveTask, ranks: Ranks, before: StretchCounts, after: Peaks | None
 ) -> ReplicateStretch | None:
-    if steps is None:
+    if ranks.groups is None:
         return None
     return ReplicateStretch.of(
-        steps,
-        ranked,
+        ranks.groups,
+        ranks.matches,
         task.reduce.n_positive_group,
         task.reduce.n_thresholds,
         before,
@@ -164,10 +175,12 @@ def reduce_stretches(reduce: ScoreReduce, stretches: Sequence[Stretch], executor
     _leave_peaks(reduce, executor.map(find_peaks, tasks))
     found = executor.map(find_curves, tasks)
     replicates = [each.replicates for each in found if each.replicates is not None]
+    costs = [each.costs for each in found if each.costs is not None]
     return Reduced(
         ClassCurves.join([each.curves for each in found], reduce.n_positive),
         replicates_of(replicates, reduce.n_positive_group) if replicates else None,
         BestThreshold.join([each.pooled for each in found]),
+        costs_of(costs, reduce.n_positive_fixed) if costs else None,
     )
 
 
@@ -200,10 +213,7 @@ def _tie_rests(uppers: Sequence[Cut | None], ties: Sequence[Array]) -> list[Arra
 
 def _leave_peaks(reduce: ScoreReduce, peaks: Sequence[Peaks]) -> None:
     """Leave for each stretch the highest precision after it."""
-    curve, replicate = np.zeros_like(peaks[0].curve), np.zeros_like(peaks[0].replicate)
+    after = Peaks(*(np.zeros_like(getattr(peaks[0], f.name)) for f in fields(Peaks)))
     for index in range(len(peaks) - 1, -1, -1):
-        reduce.scratch.put(_after_name(index), {"curve": curve, "replicate": replicate})
-        curve, replicate = (
-            np.maximum(curve, peaks[index].curve),
-            np.maximum(replicate, peaks[index].replicate),
-        )
+        reduce.scratch.put(_after_name(index), {f.name: getattr(after, f.name) for f in fields(Peaks)})
+        after = after.highest(peaks[index])

@@ -17,6 +17,7 @@ from numba import njit, types
 from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_BOOL, READ_F64, READ_I32, READ_I64, READ_U8, READ_U16, READ_U64
 from emqa_core.objects import Array
+from emqa_core.reductions.causes import CAUSE_SHIFT, RENAMED, Causes
 
 U64 = np.uint64
 # Four buckets to each halving of the score, from 1 down to 2**-15.75; what lies beyond is in the first or
@@ -24,6 +25,7 @@ U64 = np.uint64
 N_BUCKETS = 64
 _BUCKET_SHIFT = 50
 _FIRST_BUCKET = 0x1003  # of the key of 1.0
+_OUTSIDE_ALL = U64(0xFFFF << 1)
 # Where all buckets but the first begin.
 _BUCKET_KEYS = (_FIRST_BUCKET + np.arange(1, N_BUCKETS, dtype=np.uint64)) << U64(_BUCKET_SHIFT)
 
@@ -63,14 +65,16 @@ def first_keys() -> Array:
 
 @kernel(
     types.Tuple((types.int64[::1], types.uint64[::1], types.uint64[::1], types.uint64[::1]))(
-        READ_I64, READ_U8, READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64
+        READ_I64, READ_U8, READ_I32, READ_BOOL, READ_U16, READ_F64, READ_I64, READ_U8, READ_I64, READ_I32
     ),
 )
 def _into_buckets(  # type: ignore[no-untyped-def]
-    frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row
-):
+    frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row,
+    cause, renamed_row, renamed_class,
+):  # fmt: skip
     """Start of each bucket, keys and words of the evaluated rows, words of the matches."""
     n_rows = class_code.shape[0]
+    n_renamed = renamed_row.shape[0]
     bits = score.view(np.uint64)
     match_of_row = np.full(n_rows, -1, np.int32)
     for match in range(matched_row.shape[0]):
@@ -78,12 +82,15 @@ def _into_buckets(  # type: ignore[no-untyped-def]
     start = np.zeros(N_BUCKETS + 1, np.int64)
     for row in range(n_rows):
         start[_bucket_of(_descending_key(bits[row])) + 1] += np.int64(is_evaluated[row])
+    for index in range(n_renamed):
+        start[_bucket_of(_descending_key(bits[renamed_row[index]])) + 1] += 1
     for bucket in range(N_BUCKETS):
         start[bucket + 1] += start[bucket]
     place_of = start.copy()
     out_keys = np.empty(start[N_BUCKETS], np.uint64)
     out_words = np.empty(start[N_BUCKETS], np.uint64)
     match_words = np.empty(matched_row.shape[0], np.uint64)
+    renamed = 0
     for frame in range(frame_start.shape[0] - 1):
         group = U64(frame_group[frame]) << U64(17)
         for row in range(frame_start[frame], frame_start[frame + 1]):
@@ -95,11 +102,19 @@ def _into_buckets(  # type: ignore[no-untyped-def]
             place_of[bucket] = place + 1
             out_keys[place] = key
             word = (U64(class_code[row]) << U64(32)) | group | (U64(outside[row]) << U64(1))
+            word |= U64(cause[row]) << U64(CAUSE_SHIFT)
             match = match_of_row[row]
             if match >= 0:
                 match_words[match] = word | U64(1)
                 word = (U64(match) << U64(1)) | U64(1)
             out_words[place] = word
+            if renamed < n_renamed and renamed_row[renamed] == row:
+                # Beside the row that it stands for, so that ties are broken as if it were that row.
+                word = (U64(renamed_class[renamed]) << U64(32)) | group | _OUTSIDE_ALL
+                place_of[bucket] = place + 2
+                out_keys[place + 1] = key
+                out_words[place + 1] = word | (U64(RENAMED) << U64(CAUSE_SHIFT))
+                renamed += 1
     return start, out_keys, out_words, match_words
 
 
@@ -120,8 +135,9 @@ class Matched:
     """m matched rows of score runs, in any order, with A area ranges.
 
     word (m,) uint64: bit 0 is set, bits 1 to 16 say which area ranges the row lies outside of, 17 to 24 are
-    its jackknife group and 32 to 63 its class. bits (m, 2, A) uint16 if they fit, else uint64: bit t says
-    at index 0 that it is a true positive, at index 1 that it is matched to an ignored label.
+    its jackknife group, 25 to 28 its cause (`Causes`) and 32 to 63 its class. bits (m, 2, A) uint16 if they
+    fit, else uint64: bit t says at index 0 that it is a true positive, at index 1 that it is matched to an
+    ignored label.
     """
 
     word: Array
@@ -149,6 +165,9 @@ class Matched:
 class ScoreRuns:
     """n evaluated predictions of K classes, by buckets of their scores, in frame order within a bucket.
 
+    Among them a row of cause `RENAMED` for each that would be right in another class. It lies in that class
+    and outside of all area ranges, and so is in no count but that of causes.
+
     bucket_start (B + 1,) int64. key (n,) uint64: ascends where the score descends, equal for equal scores
     alone. word (n,) uint64: bit 0 is set for a matched row, whose number among `matched` stands above it;
     else as there.
@@ -171,11 +190,14 @@ class ScoreRuns:
         score: Array,
         matched_row: Array,
         matched_bits: Array,
+        causes: Causes | None = None,
     ) -> ScoreRuns:
         """The runs of one partition: the evaluated rows, to which all matched ones belong."""
+        causes = causes or Causes.none(len(class_code))
         start, key, word, match_word = _into_buckets(
-            frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row
-        )
+            frame_start, frame_group, class_code, is_evaluated, outside, score, matched_row,
+            causes.code, causes.renamed_row, causes.renamed_class,
+        )  # fmt: skip
         if not matched_bits.max(initial=0) >> U64(16):
             matched_bits = matched_bits.astype(np.uint16)
         return cls(start, key, word, Matched(match_word, matched_bits))

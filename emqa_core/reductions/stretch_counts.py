@@ -11,6 +11,7 @@ from numba import types
 from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_U16_3D, READ_U64, READ_U64_3D
 from emqa_core.objects import Array
+from emqa_core.reductions.causes import CAUSE_SHIFT, N_CAUSES
 from emqa_core.reductions.score_runs import ScoreRuns
 
 U64 = np.uint64
@@ -21,14 +22,15 @@ _GROUP = 0x3F
     [
         types.void(
             READ_U64, READ_U64, bits, types.int64[:, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1],
-            types.int64[:, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1],
+            types.int64[:, ::1], types.int64[:, :, ::1], types.int64[:, :, ::1], types.int64[:, ::1],
         )
         for bits in (READ_U16_3D, READ_U64_3D)
     ],
 )  # fmt: skip
 def _count(  # type: ignore[no-untyped-def]
-    words, matched_word, matched_bits, n_rows, right, not_false, group_rows, group_right, group_not_false
-):
+    words, matched_word, matched_bits,
+    n_rows, right, not_false, group_rows, group_right, group_not_false, causes,
+):  # fmt: skip
     n_ranges, n_thresholds = right.shape[1:]
     n_groups = group_rows.shape[1]
     for row in range(words.shape[0]):
@@ -39,6 +41,7 @@ def _count(  # type: ignore[no-untyped-def]
             word = matched_word[number]
         code = np.int64(word >> U64(32))
         group = np.int64(word >> U64(17)) & _GROUP
+        causes[code, np.int64(word >> U64(CAUSE_SHIFT)) & 15] += 1
         for a in range(n_ranges):
             n_rows[code, a] += 1 - np.int64((word >> U64(a + 1)) & U64(1))
         if n_groups:
@@ -65,7 +68,7 @@ class StretchCounts:
 
     n_rows (K, A): rows inside the area range. right, not_false (K, A, T): true positives, and rows that count
     in the area range but are no false positives. group_rows (K, G), group_right, group_not_false (K, T, G):
-    the same in area range `all`, by group.
+    the same in area range `all`, by group. causes (K, 9): rows by cause.
     """
 
     n_rows: Array
@@ -74,6 +77,7 @@ class StretchCounts:
     group_rows: Array
     group_right: Array
     group_not_false: Array
+    causes: Array
 
     @classmethod
     def of(cls, runs: ScoreRuns, n_classes: int, n_thresholds: int, n_groups: int) -> StretchCounts:
@@ -94,6 +98,7 @@ class StretchCounts:
             np.zeros((n_classes, n_groups), np.int64),
             np.zeros(by_group, np.int64),
             np.zeros(by_group, np.int64),
+            np.zeros((n_classes, N_CAUSES), np.int64),
         )
 
     def __add__(self, other: StretchCounts) -> StretchCounts:

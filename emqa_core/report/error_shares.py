@@ -11,6 +11,7 @@ from emqa_core.report.view import View
 if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
 
+_TOGETHER = ("false_positive", "false_negative")
 _SOURCES = (("prediction", "false positives"), ("label", "missed labels"))
 
 
@@ -28,7 +29,10 @@ def print_errors(page: Page, run: Run, view: View) -> None:
     page.heading("Errors", f"at T = {threshold_text(view.iou_threshold)}")
     width = max(len(words) for _, words in _SOURCES)
     for source, words in _SOURCES:
-        own = sorted((row for row in rows if row["source"] == source), key=lambda row: -row["share"])
+        own = sorted(
+            (row for row in rows if row["source"] == source and row["error_type"] not in _TOGETHER),
+            key=lambda row: -row["share"],
+        )
         shares = [f"{row['error_type'].replace('_', ' ')} {row['share']:.0%}" for row in own if row["n"]]
         if shares:
             text = f"{words:<{width}}  " + f" {page.glyphs.dot} ".join(shares)
