@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.page.browser import chromium
-
 LOCAL = ("data:", "file:", "blob:")
 
 
@@ -62,11 +60,12 @@ class OpenPage:
 
 
 @contextmanager
-def open_page(width: int = 1280, **context: Any) -> Iterator[OpenPage]:
-    with chromium() as browser:
-        page = browser.new_context(viewport={"width": width, "height": 900}, **context).new_page()
-        page.set_default_timeout(20_000)
-        yield OpenPage(page)
+def open_page(browser: Any, width: int = 1280, **options: Any) -> Iterator[OpenPage]:
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    yield OpenPage(page)
+    context.close()
 
 
 def number(text: str) -> float:

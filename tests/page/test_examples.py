@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from emqa_core import report
-from tests.page.browser import chromium
 
 EVIL = "<script>alert(1)</script>"
 _HTML = Path(report.__file__).parent / "html"
@@ -90,12 +89,6 @@ def page_of(examples: dict[str, Any]) -> str:
     return _HEAD.format(
         style=(_HTML / "css" / "examples.css").read_text("utf-8"), module=module, document=document
     )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -49,14 +49,19 @@ class Order:
 
     def class_of(self, table: pa.Table, column: str) -> Array:
         """Place of each row's class, (n,) int64; -1 where it is null."""
-        found = pc.index_in(text(table, column), pa.array(self.class_ids, pa.string()))
-        return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64)
+        return place_of(table, column, self.class_ids)
 
     def threshold_of(self, table: pa.Table) -> Array:
         """Place of each row's IoU threshold, (n,) int64; the number of thresholds where it is null."""
         values = numbers(table, "iou_threshold")
         place = np.searchsorted(self.thresholds, values - SAME_THRESHOLD)
         return np.where(np.isnan(values), self.n_thresholds, place)
+
+
+def place_of(table: pa.Table, column: str, known: Sequence[str]) -> Array:
+    """Place of each row's text among known ones, (n,) int64; -1 where it is none of them."""
+    found = pc.index_in(text(table, column), pa.array(list(known), pa.string()))
+    return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64)
 
 
 def text(table: pa.Table, column: str) -> pa.Array:

@@ -12,7 +12,7 @@ import numpy as np
 
 from emqa_core.analysis.intervals import design_effect
 from emqa_core.objects import Array
-from emqa_core.report.html.columns import Order, counts, numbers, rows_of, spread, text
+from emqa_core.report.html.columns import Order, counts, numbers, place_of, rows_of, spread, text
 from emqa_core.report.html.packed import Packing
 from emqa_core.report.performance import STORED_BINS
 from emqa_core.storage.runs import Run
@@ -73,10 +73,7 @@ def pack_metrics(
     `i/side/fine_effect`.
     """
     rows = run.table("metric_performance")
-    place_of = {axis["name"]: place for place, axis in enumerate(axes)}
-    metric = text(rows, "metric").dictionary_encode()
-    of_code = np.array([place_of[name] for name in metric.dictionary.to_pylist()], np.int64)
-    number = of_code[metric.indices.to_numpy()] if len(of_code) else np.empty(0, np.int64)
+    number = place_of(rows, "metric", [axis["name"] for axis in axes])
     held = {
         "scope": order.scope_of(rows),
         "threshold": order.threshold_of(rows),
@@ -144,11 +141,9 @@ def pack_errors(run: Run, order: Order, axes: list[dict[str, Any]], packing: Pac
     if "metric_error" not in run.tables:
         return False
     table = run.table("metric_error")
-    metric, side_of, kind_of = (text(table, name).to_pylist() for name in ("metric", "source", "error_type"))
-    place_of = {axis["name"]: place for place, axis in enumerate(axes)}
-    number = np.array([place_of.get(name, -1) for name in metric], np.int64)
-    kind = np.array([ERROR_TYPES.index(name) for name in kind_of], np.int64)
-    is_label = np.array([side == "label" for side in side_of], bool)
+    number = place_of(table, "metric", [axis["name"] for axis in axes])
+    kind = place_of(table, "error_type", ERROR_TYPES)
+    is_label = place_of(table, "source", SIDES) == 1
     scope, bins, n = order.scope_of(table), counts(table, "bin"), counts(table, "n")
     for place, axis in enumerate(axes):
         n_bins = axis["nCoarse"]
@@ -179,19 +174,17 @@ def pack_score_bins(
     if "metric_score" not in run.tables or not levels:
         return False
     table = run.table("metric_score")
-    metric = text(table, "metric").to_pylist()
-    place_of = {axis["name"]: place for place, axis in enumerate(axes)}
-    number = np.array([place_of.get(name, -1) for name in metric], np.int64)
+    number = place_of(table, "metric", [axis["name"] for axis in axes])
     level = np.searchsorted(np.array(levels), numbers(table, "score_lower"))
     scope, bins = order.scope_of(table), counts(table, "bin")
-    columns = {"n": "n_predictions", "hit": "n_true_positive", "found": "n_found"}
+    names = {"n": "n_predictions", "hit": "n_true_positive", "found": "n_found"}
+    columns = {name: counts(table, column) for name, column in names.items()}
     for place, axis in enumerate(axes):
         n_bins = axis["nCoarse"]
         n_class_bins = n_bins if axis["categories"] is not None else 10
         mine = number == place
         whole, single = mine & (scope == 0), mine & (scope > 0)
-        for name, column in columns.items():
-            values = counts(table, column)
+        for name, values in columns.items():
             shape: tuple[int, ...] = (len(levels), n_bins)
             packing.add_counts(
                 f"{place}/score_{name}", spread(shape, (level[whole], bins[whole]), values[whole], 0)

@@ -32,18 +32,29 @@ function stored(evaluation, selection, { t, level, target }, index) {
   const { scores } = evaluation.document.importance;
   const score = scores.findIndex((value) => Math.abs(value - evaluation.levels[level]) < 1e-12);
   if (selection.scope < 0 || score < 0 || (score > 0 && t !== evaluation.chosen)) return null;
-  const [, targets, metrics, scopes, thresholds] = evaluation.array("importance/importance").shape;
   const of = evaluation.document.targets.indexOf(target);
-  const at = (((score * targets + of) * metrics + index) * scopes + selection.scope) * thresholds + t;
+  const isChosen = t === evaluation.chosen;
   const row = { isEstimate: false };
-  for (const name of STORED) row[name] = evaluation.array(`importance/${name}`).values[at];
+  for (const name of STORED) row[name] = storedMeasure(evaluation, name, [score, of, index, selection.scope, t]);
   for (const name of ["is_significant", "is_confounded"]) {
-    row[name] = evaluation.has(`importance/${name}`) ? evaluation.array(`importance/${name}`).values[at] === 1 : null;
+    row[name] = isChosen && evaluation.has(`importance/at/${name}`) ? atPlace(evaluation.array(`importance/at/${name}`), [score, of, index, selection.scope]) === 1 : null;
   }
   const [, , reason] = evaluation.document.importance.reasons.find(
     ([m, r]) => m === evaluation.metrics[index].name && r === target,
   ) ?? [null, null, null];
   return { ...row, reason: Number.isNaN(row.importance) ? reason ?? "insufficient_support" : null };
+}
+
+/** From the array that has it: of all classes at every T, of single ones at the chosen T or a few measures at all. */
+function storedMeasure(evaluation, name, [score, target, index, scope, t]) {
+  if (t === evaluation.chosen) return atPlace(evaluation.array(`importance/at/${name}`), [score, target, index, scope]);
+  if (scope === 0) return atPlace(evaluation.array(`importance/all/${name}`), [target, index, t]);
+  const key = `importance/class/${name}`;
+  return evaluation.has(key) ? atPlace(evaluation.array(key), [target, index, scope, t]) : NaN;
+}
+
+function atPlace({ values, shape }, places) {
+  return values[places.reduce((at, place, axis) => at * shape[axis] + place, 0)];
 }
 
 const NOTHING = Object.fromEntries(STORED.map((name) => [name, NaN]));
@@ -73,9 +84,7 @@ function estimated(evaluation, selection, view, index) {
 
 /** f of all classes, scaled by how many rows of the selection share a frame. */
 function biasFactor(evaluation, selection, { t, target }, index) {
-  const { values, shape } = evaluation.array("importance/bias_factor");
-  const [, , metrics, thresholds] = shape;
-  const f = values[(evaluation.document.targets.indexOf(target) * metrics + index) * thresholds + t];
+  const f = atPlace(evaluation.array("importance/bias_factor"), [evaluation.document.targets.indexOf(target), index, t]);
   if (Number.isNaN(f)) return 1;
   return selection.scope === 0 ? f : 1 + (f - 1) * clusterShare(evaluation, target, selection);
 }
