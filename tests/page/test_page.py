@@ -366,8 +366,15 @@ def test_everything_is_named_for_those_who_hear_it(page: OpenPage) -> None:
     assert unnamed == []
     assert view.evaluate("document.documentElement.lang") == "en"
     assert view.locator("h1").count() == 1
-    view.keyboard.press("Tab")
-    assert view.evaluate("document.activeElement !== document.body")
+
+
+def test_the_first_key_leads_past_the_controls(browser: Any, file: Path) -> None:
+    with open_page(browser) as page:
+        page.open(file)
+        page.page.keyboard.press("Tab")
+        assert page.page.evaluate("document.activeElement.textContent") == "Skip to the figures"
+        page.page.keyboard.press("Tab")
+        assert page.page.evaluate("document.activeElement.id") == "classes-summary"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
