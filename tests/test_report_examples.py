@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ import pytest
 
 from emqa_core import evaluate, read_run
 from emqa_core.errors import ConfigError
+from emqa_core.report.example_groups import important_metrics
 from emqa_core.report.example_json import OBJECT_FIELDS, examples_json
 from emqa_core.report.examples import ExampleLimits, Examples, read_examples
+from emqa_core.report.view import View
+from emqa_core.storage.runs import Run
 from tests.oracles import example_rows
 from tests.oracles.synthetic import make_data_set
+from tests.report_tables import effect_row, run_of
 
 OPTIONS: dict[str, Any] = {
     "metrics": [
@@ -161,18 +166,61 @@ def test_limits_keep_the_worst(run: Any) -> None:
     assert len(examples.frames) == 20 and max(len(frame.objects) for frame in examples.frames) == 8
     assert len(examples.worst_frames) == 12
     assert examples.n_left_out == len(whole.examples) - len(examples.examples) > 0
-    assert set(keys_of(examples)) < set(keys_of(whole))
-    # Frames of the worst objects come before those of the second worst.
-    first = [
-        min((place.place for place in each.places), default=0)
-        for each in whole.examples
-        if each.frame not in whole.worst_frames and each.places
-    ]
-    frames = [each.frame for each in whole.examples if each.frame not in whole.worst_frames]
-    assert first[0] == 0 and frames[0] == 12
+    # An example is drawn before other objects: none of a frame that is shown is left out for want of room.
+    of_frames = {frame.row["frame_id"] for frame in examples.frames}
+    assert set(keys_of(examples)) == {key for key in keys_of(whole) if key[1] in of_frames}
     for frame in examples.frames:
         sources = [each.source for each in frame.objects if each.key not in _shown(examples, frame)]
         assert sources == sorted(sources)  # labels, then predictions
+
+
+def test_frames_of_the_worst_come_before_those_of_the_second_worst(run: Any) -> None:
+    limits = replace(ALL_FRAMES, classes=0, per_error=0, worst_frames=0)
+    examples = read_examples(run, limits=limits)
+    place = [
+        min(place.place for each in examples.examples if each.frame == number for place in each.places)
+        for number in range(len(examples.frames))
+    ]
+    assert place == sorted(place) and set(place) == {0, 1, 2}
+    few = read_examples(run, limits=replace(limits, frames=10))
+    assert few.frames == examples.frames[:10]
+
+
+def test_the_same_examples_in_whatever_order_the_rows_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_data_set(40)
+    scores = data.predictions["score"].round(1)  # ties
+    run = evaluate(
+        frames=data.frames,
+        labels=data.labels.assign(area_px2=np.ceil(data.labels["height_px"] / 50)),
+        predictions=data.predictions.assign(score=scores),
+        cluster={"address": "none"},
+        **OPTIONS,
+    )
+    expected = examples_json(read_examples(run))
+    rng = np.random.default_rng(3)
+    tables = {name: run.table(name) for name in run.tables}
+    for name in ("prediction", "label", "frame"):
+        tables[name] = tables[name].take(rng.permutation(tables[name].num_rows))
+    monkeypatch.setattr("emqa_core.storage.row_groups.HELD_ROWS", 7)
+    assert examples_json(read_examples(Run.in_memory(run.run_id, tables))) == expected
+
+
+def test_metrics_above_chance_come_first() -> None:
+    run = run_of(
+        metric_importance=[
+            effect_row("object_center_x", "prediction", "prediction", 0.5, 0.1, significant=False),
+            effect_row("object_area_px2", "prediction", "prediction", 0.1, 0.1),
+            effect_row("object_area_px2", "label", "label", 0.3, 0.1),
+            effect_row("object_overlap", "label", "label", 0.2, 0.1),
+            effect_row("object_occlusion", "label", "label", None, None, None, "constant_metric"),
+            effect_row("frame_label_count", "frame", "frame", 0.9, 0.1),
+            effect_row("confidence", "prediction", "prediction", 0.9, 0.1),
+            effect_row("object_random", "label", "label", 0.9, 0.1),
+        ]
+    )
+    metrics = important_metrics(run, View(0.5), 8)
+    assert metrics == ["object_area_px2", "object_overlap", "object_center_x"]
+    assert important_metrics(run, View(0.5), 2) == metrics[:2]
 
 
 def _shown(examples: Examples, frame: Any) -> set[Any]:

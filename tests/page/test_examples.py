@@ -153,6 +153,11 @@ def test_boxes_lie_where_they_belong(page: Any) -> None:
     colours = figure.locator(".example-box").evaluate_all(
         "(boxes) => boxes.map((e) => getComputedStyle(e).stroke)"
     )
+    # As wide on a large frame as on a small one.
+    assert (
+        figure.locator(".example-main").evaluate("(e) => getComputedStyle(e).vectorEffect")
+        == "non-scaling-stroke"
+    )
     # Missed, found, then halo and example over them.
     assert colours == ["rgb(232, 113, 10)", "rgb(26, 115, 232)", "rgb(255, 255, 255)", "rgb(217, 48, 37)"]
 
@@ -203,6 +208,7 @@ def test_views(page: Any, view: dict[str, Any], n: int, note: str | None) -> Non
 
 
 def test_the_worst_of_a_metric_come_first_with_their_range(page: Any) -> None:
+    page.evaluate("examples.examples.sort((a, b) => (b.places[0]?.[2] ?? 9) - (a.places[0]?.[2] ?? 9))")
     captions = render(page, metric="object_area_px2")
     names = [caption.split("\n")[-1] for caption in captions]
     assert names[:6] == [EVIL, "frame 1", "frame 2", "frame 3", "frame 4", "frame 5"]
