@@ -360,6 +360,27 @@ ERROR_TYPE = TableSchema(
     ),
 )
 
+CONFUSION = TableSchema(
+    "confusion",
+    "a class of labels x class of predictions, at the chosen IoU threshold; cells that are not empty only",
+    (
+        _c("label_class_id", LABEL, "Id of the label's class; null: no label (background).", "", True),
+        _c("label_class_name", LABEL, "Its name.", "", True),
+        _c("predicted_class_id", LABEL, "Id of the predicted class; null: nothing predicted.", "", True),
+        _c("predicted_class_name", LABEL, "Its name.", "", True),
+        _c("iou_threshold", FLOAT, "IoU from which a label and a prediction are paired.", "0..1"),
+        _c(
+            "score_threshold",
+            FLOAT,
+            "Score from which predictions are looked at: the configured one, else that of the best F1 of all"
+            " classes together; null: all of them, as none is right.",
+            "",
+            True,
+        ),
+        _c("n", INT, "Pairs; beside background labels or predictions without one."),
+    ),
+)
+
 METRIC_KEY = (
     _c("metric", LABEL, "Name of the quality metric."),
     _c("level", LABEL, "Where the metric is defined: `prediction`, `label` or `frame`."),
@@ -547,6 +568,7 @@ TABLES: dict[str, TableSchema] = {
         CALIBRATION,
         SCORE_PERFORMANCE,
         ERROR_TYPE,
+        CONFUSION,
         METRIC_IMPORTANCE,
         METRIC_BIN,
         METRIC_PERFORMANCE,

@@ -16,6 +16,7 @@ from emqa_core.objects import Array
 from emqa_core.pipeline.score_cuts import Stretch
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch
 from emqa_core.reductions.class_counts import ClassCounts
+from emqa_core.reductions.confusion_counts import ClassPairs
 from emqa_core.reductions.run_blocks import RunIndex, pack, unpack
 from emqa_core.reductions.score_runs import Matched, ScoreRuns
 
@@ -34,6 +35,19 @@ def write_runs(
     words, index = pack(sorted_runs([runs]), block_rows, n_thresholds)
     scratch.put_words(run_name(partition), words)
     return index
+
+
+def leave_pairs(scratch: Scratch, partition: int, pairs: ClassPairs) -> None:
+    """Leave a partition's pairs of the confusion matrix for the score threshold to come."""
+    scratch.put(_pairs_name(partition), pairs.to_arrays())
+
+
+def read_pairs(scratch: Scratch, partition: int) -> ClassPairs:
+    return ClassPairs.from_arrays(scratch.get(_pairs_name(partition)))
+
+
+def _pairs_name(partition: int) -> str:
+    return f"class-pairs-{partition:05d}"
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from emqa_core.classes import ClassList
 from emqa_core.combined import combined
 from emqa_core.config import EvaluationConfig
 from emqa_core.ingest.quarantine import combine_quarantine
+from emqa_core.matching.any_class import match_any_class
 from emqa_core.matching.best_iou import match_best_iou
 from emqa_core.matching.coco import match_coco
-from emqa_core.matching.error_types import ErrorTypes, count_errors, error_types
+from emqa_core.matching.error_types import ErrorTypes, count_errors, error_types, lowest_iou
 from emqa_core.matching.matches import Matches, MatchOptions
+from emqa_core.matching.near_pairs import NearPairs
 from emqa_core.objects import Array, Frames, Labels, OutcomeRows, Predictions
-from emqa_core.pipeline.class_curves import write_runs
+from emqa_core.pipeline.class_curves import leave_pairs, write_runs
 from emqa_core.pipeline.fact_tables import RunIdentity, frame_table, label_table, prediction_table
 from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
@@ -198,11 +200,18 @@ def _evaluate_model(
     matches = _MATCH[config.matching](labels, predictions, n_classes, options)
     outcomes = matches.prediction_outcomes(predictions, group, options)
     label_outcomes = matches.label_outcomes(labels, group, options)
-    causes = None
+    causes, run_causes = None, None
     if config.error_types:
+        pairs = NearPairs.of(labels, predictions, matches.is_evaluated, lowest_iou(config.iou_threshold))
         causes = error_types(
-            labels, predictions, outcomes, label_outcomes, config.iou_threshold, options.chosen
+            pairs, labels, predictions, outcomes, label_outcomes, config.iou_threshold, options.chosen
         )
+        any_class = match_any_class(
+            pairs, labels, predictions, matches, label_outcomes, config.iou_threshold, options.chosen
+        )
+        leave_pairs(task.scratch[model], task.index, any_class.class_pairs(labels, predictions))
+        run_causes = causes.causes.with_unpaired(any_class.is_unpaired)
+        del pairs, any_class
     predictions = predictions.without_boxes()
 
     label_ids = id_text(combined(label_side.rows.table["label_id"]))
@@ -247,7 +256,7 @@ def _evaluate_model(
         matches.scored_rows(predictions, outcomes, options) if len(chosen) else None,
     )
     leave_rows(task.scratch[model], task.index, measured)
-    runs = matches.score_runs(predictions, group, None if causes is None else causes.causes)
+    runs = matches.score_runs(predictions, group, run_causes)
     index = write_runs(
         task.scratch[model],
         runs,

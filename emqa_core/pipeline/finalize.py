@@ -16,6 +16,7 @@ from emqa_core.analysis.class_tables import (
     class_performance_table,
     precision_recall_table,
 )
+from emqa_core.analysis.confusion_table import confusion_table
 from emqa_core.analysis.error_table import error_type_table
 from emqa_core.analysis.score_performance import score_performance_table
 from emqa_core.analysis.summary import summary_table
@@ -62,6 +63,13 @@ def class_tables(
             "calibration": calibration_table(plan.classes, counts.calibration),
             "score_performance": score_performance_table(
                 plan.classes, iou_thresholds, counts.n_positive[:, 0], ranked.axis.shown, ranked.counts
+            ),
+            "confusion": confusion_table(
+                plan.classes,
+                counts.n_positive[:, 0],
+                ranked.confusion,
+                plan.config.iou_threshold,
+                ranked.confused_from,
             ),
             "error_type": error_type_table(performance, ranked.reduced.costs),
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,20 +24,25 @@ CAUSES = (
 )
 N_CAUSES = len(CAUSES)
 TRUE_POSITIVE, FIRST_ERROR, RELOCATED, RENAMED = 1, 2, 7, 8
-CAUSE_SHIFT = 25  # of the word of a score run, four bits
+UNPAIRED = 16  # beside the code: whatever the classes, the prediction holds no label
+CAUSE_SHIFT = 25  # of the word of a score run, four bits and one for UNPAIRED
 
 
 @dataclass(frozen=True)
 class Causes:
     """Causes of P predictions at the chosen IoU threshold.
 
-    code (P,) uint8: into CAUSES, without `RENAMED`. renamed_row (m,) int64, ascending, and renamed_class (m,)
-    int32: predictions that would be right in another class.
+    code (P,) uint8: into CAUSES, without `RENAMED`, and perhaps UNPAIRED. renamed_row (m,) int64, ascending,
+    and renamed_class (m,) int32: predictions that would be right in another class.
     """
 
     code: Array
     renamed_row: Array
     renamed_class: Array
+
+    def with_unpaired(self, is_unpaired: Array) -> Causes:
+        """Mark predictions (P,) bool that stand in the confusion matrix beside no label."""
+        return replace(self, code=self.code | is_unpaired * np.uint8(UNPAIRED))
 
     @classmethod
     def none(cls, n_predictions: int) -> Causes:

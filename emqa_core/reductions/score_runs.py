@@ -135,7 +135,7 @@ class Matched:
     """m matched rows of score runs, in any order, with A area ranges.
 
     word (m,) uint64: bit 0 is set, bits 1 to 16 say which area ranges the row lies outside of, 17 to 24 are
-    its jackknife group, 25 to 28 its cause (`Causes`) and 32 to 63 its class. bits (m, 2, A) uint16 if they
+    its jackknife group, 25 to 29 its cause (`Causes`) and 32 to 63 its class. bits (m, 2, A) uint16 if they
     fit, else uint64: bit t says at index 0 that it is a true positive, at index 1 that it is matched to an
     ignored label.
     """

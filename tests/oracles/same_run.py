@@ -19,6 +19,7 @@ KEYS = {
     "precision_recall": ("class_id", "iou_threshold", "recall"),
     "calibration": ("scope", "class_id", "bin"),
     "score_performance": ("scope", "class_id", "iou_threshold", "score_threshold"),
+    "confusion": ("label_class_id", "predicted_class_id"),
     "error_type": ("scope", "class_id", "source", "error_type"),
     "class_cooccurrence": ("source", "class_id", "other_class_id"),
     "class_group": ("class_id", "iou_threshold", "group"),
