@@ -20,6 +20,8 @@ def important_metrics(run: Any, n: int) -> list[str]:
     for row in run.to_pandas("metric_importance").to_dict("records"):
         if row["scope"] != "all" or abs(row["iou_threshold"] - chosen) > 1e-6 or row["target"] == "frame":
             continue
+        if row["score_threshold"] != run.row()["score_threshold"]:
+            continue
         if row["metric"] in CONTROLS or pd.isna(row["importance"]):
             continue
         figure = (row["is_significant"] is not False, row["importance"])
