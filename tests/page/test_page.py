@@ -207,7 +207,7 @@ def test_classes_are_chosen_by_boxes_by_all_by_none_and_by_search(page: OpenPage
     page.settle()
     assert 0 < page.value("#counts-label b") < everything
     assert "classes=person" in view.evaluate("window.location.hash")
-    assert view.locator("#measure-average_precision .name").inner_text() == "AP"
+    assert view.locator("#measure-average_precision .name").inner_text() == "AP at T"
     view.get_by_label("search classes").fill("")
     view.locator("[data-class='car']").check()
     page.settle()

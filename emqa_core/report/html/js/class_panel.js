@@ -112,6 +112,7 @@ export class ClassPanel {
     const about = evaluation.document.confusion;
     this.parts.confusion.block.hidden = !about;
     this.confusionRows = [];
+    const drawn = [];
     if (!about) return;
     const { values, shape } = evaluation.array("confusion");
     const size = shape[0];
@@ -123,6 +124,8 @@ export class ClassPanel {
     const shown = [...selection.classes].sort((a, b) => involved(b) - involved(a) || a - b).slice(0, MOST_CONFUSED).sort((a, b) => a - b);
     const places = [...shown, size - 1];
     const name = (k) => (k === size - 1 ? "background" : evaluation.classes[k].name);
+    // Names stand on both axes in the order in which they first come: the diagonal comes first.
+    for (const a of places) drawn.push({ label: name(a), predicted: name(a), n: 0, share: 0, strength: 0 });
     for (const a of places) {
       const total = sum(values.subarray(a * size, (a + 1) * size));
       for (const b of places) {
@@ -132,7 +135,7 @@ export class ClassPanel {
     }
     const more = selection.classes.length > MOST_CONFUSED ? ` The ${MOST_CONFUSED} classes with the most errors.` : "";
     this.parts.confusion.remark.textContent = `At IoU ${about.iou_threshold.toFixed(2)} and score ≥ ${about.score_threshold.toFixed(3)}, whatever is chosen above.${more}`;
-    this.charts.confusion.show({ rows: this.confusionRows }, { label: `Confusion of ${shown.length} classes and background` });
+    this.charts.confusion.show({ rows: [...drawn, ...this.confusionRows] }, { label: `Confusion of ${shown.length} classes and background` });
   }
 
   showCalibration(selection) {

@@ -48,8 +48,7 @@ export class Controls {
         "div",
         { class: "control" },
         element("label", { for: "score" }, "Score threshold ", this.scoreText),
-        this.score,
-        element("div", { class: "buttons" }, this.configured, this.best),
+        element("div", { class: "beside" }, this.score, this.configured, this.best),
       ),
     );
   }

@@ -91,7 +91,7 @@ function meanInterval(evaluation, selection, measure, t) {
 }
 
 function rateInterval(evaluation, selection, measure, t, atConfigured) {
-  if (!atConfigured) return { reason: "intervals at the configured score threshold" };
+  if (!atConfigured) return { reason: "no interval here" };
   if (selection.scope >= 0) {
     const [low, high] = ["low", "high"].map((end) => evaluation.classValue(`${measure}_${end}`, selection.scope, t));
     return Number.isNaN(low) ? { reason: "no interval" } : { low, high };

@@ -112,7 +112,7 @@ export class MetricPanel {
       const best = atBest && performanceOf(evaluation, index, side, selection, { ...view, level: evaluation.bestLevel });
       if (best) series.push(["at the score of best F1", best]);
     }
-    const colours = state.byClass ? (i) => `var(--series-${(i % MOST_SERIES) + 1})` : (i) => (i ? "var(--other)" : SIDE_COLOURS[side]);
+    const colours = state.byClass ? (i) => `var(--series-${(i % MOST_SERIES) + 1})` : (i) => (i ? "var(--pale)" : SIDE_COLOURS[side]);
     const place = metric.categories === null && axis === "log" ? onLogarithm : (row) => row;
     const rows = series.flatMap(([name, of], i) =>
       of.rows.map((row) => ({
@@ -126,7 +126,7 @@ export class MetricPanel {
     const { id, title } = SIDES[side];
     const label = `${title} by ${metric.name}: average ${percent(whole.average)}, from ${percent(Math.min(...whole.rows.map((r) => r.rate)))} to ${percent(Math.max(...whole.rows.map((r) => r.rate)))}`;
     this.charts[side].rates.show({ rows, objects: whole.rows.map(place), average: averages }, { label, spec, scale: metric.categories ? "linear" : axis, onClick: (row) => this.open(side, row, whole.size, metric) });
-    this.series = series.map(([name], i) => [name, colours(i)]);
+    this.series = series.map(([name], i) => [name, state.byClass || i ? colours(i) : "var(--ink)"]);
     return { ...whole, id };
   }
 
@@ -140,7 +140,8 @@ export class MetricPanel {
 
   showLegend(selection, remarks) {
     const { evaluation, state } = this;
-    const items = state.byClass ? this.series.map(([name, colour]) => element("span", {}, element("i", { style: `background:${colour}` }), name)) : [];
+    const several = this.series.length > 1 ? this.series : [];
+    const items = several.map(([name, colour]) => element("span", {}, element("i", { style: `background:${colour}` }), name));
     const more = [];
     if (state.byClass && selection.classes.length > MOST_SERIES) more.push(`The ${MOST_SERIES} classes with the most objects of ${selection.classes.length}.`);
     if (evaluation.document.classBins < 50) more.push(`Single classes have ${evaluation.document.classBins} bins at most, all classes together 200.`);

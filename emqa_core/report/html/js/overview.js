@@ -7,9 +7,9 @@ import { ratio } from "emqa/statistics.js";
 
 const NAMES = {
   average_precision_mean: ["mAP", "AP", "mean over the IoU thresholds"],
-  average_precision: ["mAP", "AP", "at this IoU threshold"],
+  average_precision: ["mAP at T", "AP at T", "T: this IoU threshold"],
   average_recall_mean: ["mAR", "AR", "mean over the IoU thresholds"],
-  average_recall: ["mAR", "AR", "at this IoU threshold"],
+  average_recall: ["mAR at T", "AR at T", "T: this IoU threshold"],
   precision: ["precision", "precision", "right among predictions"],
   recall: ["recall", "recall", "found among labels"],
   f1: ["F1", "F1", "of precision and recall"],

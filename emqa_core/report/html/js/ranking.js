@@ -53,6 +53,9 @@ export class Ranking {
     const apart = new Set(evaluation.document.apart);
     this.rows = [...kept.filter((row) => !apart.has(row.metric)), ...kept.filter((row) => apart.has(row.metric))];
     const controls = new Set(evaluation.document.controls);
+    // What a control reaches is the noise floor of its level; the tables have it where they have the row.
+    const floors = new Map(ranked.filter((row) => controls.has(row.metric)).map((row) => [row.level, row.importance]));
+    for (const row of this.rows) if (Number.isNaN(row.noise_floor)) row.noise_floor = floors.get(row.level) ?? NaN;
     const drawn = this.rows.map((row) => ({
       metric: row.metric,
       title: `${row.metric} ${MARKS[row.level]}${apart.has(row.metric) ? " *" : ""}`,
