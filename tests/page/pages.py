@@ -27,14 +27,11 @@ class OpenPage:
 
     def open(self, file: Path, fragment: str = "") -> None:
         self.page.goto(f"file://{file}{fragment}")
-        self.page.wait_for_function("Number(document.documentElement.dataset.shown) >= 1")
         self.settle()
 
-    def shown(self) -> int:
-        return int(self.page.evaluate("Number(document.documentElement.dataset.shown)"))
-
     def settle(self) -> None:
-        """Until what was asked for is drawn: changes wait for the next frame."""
+        """Until what was asked for is drawn, on the screen and below it."""
+        self.page.wait_for_function("document.documentElement.dataset.pending === '0'")
         twice = "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0)))"
         self.page.evaluate(f"new Promise(done => {twice})")
 

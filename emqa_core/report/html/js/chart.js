@@ -15,6 +15,9 @@ export class Chart {
     this.kind = "";
     this.place = element("div", { class: "chart", role: "img" });
     container.replaceChildren(this.place);
+    // Measured when it changes: asking while other charts are drawn would lay out the page again for each.
+    this.width = 600;
+    new ResizeObserver(([entry]) => this.resize(entry.contentRect.width)).observe(this.place);
   }
 
   async show(data, { label, scale = "linear", spec = this.name, onClick = null, adjust = null } = {}) {
@@ -41,7 +44,7 @@ export class Chart {
 
   /** Take the width of the place; of a pair of charts each takes its share of it. */
   fit() {
-    const width = this.place.clientWidth || 600;
+    const { width } = this;
     if (this.name !== "importance") {
       this.view.width(Math.max(120, width - 4));
       return;
@@ -51,7 +54,9 @@ export class Chart {
     this.view.signal("concat_1_width", Math.max(50, (width - labels - 40) * 0.42));
   }
 
-  async resize() {
+  async resize(width) {
+    if (!width || width === this.width) return;
+    this.width = width;
     if (!this.view) return;
     this.fit();
     await this.view.runAsync();

@@ -48,6 +48,10 @@ export class ClassPanel {
   show(selection, view) {
     this.showTable(selection, view);
     this.showCurves(selection, view);
+    // The others are at the run's thresholds: classes alone change them.
+    const key = selection.classes.join();
+    if (key === this.shown) return;
+    this.shown = key;
     this.showConfusion(selection);
     this.showCalibration(selection);
     this.showCosts(selection);

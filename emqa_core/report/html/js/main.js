@@ -1,13 +1,15 @@
-// The page: reads its document, draws the headline at once and everything else after it, and again on each change.
+// The page: reads its document, and draws each section when it is seen and again on each change.
 
 import { ClassPanel } from "emqa/class_panel.js";
 import { Controls } from "emqa/controls.js";
 import { Evaluation, selectionOf } from "emqa/evaluation.js";
 import { ExamplePanel } from "emqa/example_panel.js";
 import { Findings } from "emqa/findings.js";
+import { rankedMetrics } from "emqa/importance.js";
 import { MetricPanel } from "emqa/metric_panel.js";
 import { Overview } from "emqa/overview.js";
 import { unpack } from "emqa/packed.js";
+import { Panels } from "emqa/panels.js";
 import { Ranking } from "emqa/ranking.js";
 import { State } from "emqa/state.js";
 
@@ -15,36 +17,40 @@ const at = (id) => document.getElementById(id);
 
 async function main() {
   const evaluation = new Evaluation(await unpack(at("document").textContent));
-  let pending = null;
+  let looked = null;
   const state = new State(evaluation, () => {
-    pending ??= requestAnimationFrame(() => {
-      pending = null;
-      show();
-    });
+    looked = null;
+    controls.show();
+    panels.change();
   });
+
+  /** Selection, thresholds and ranking of the state, worked out once however many sections ask. */
+  function look() {
+    if (looked === null) {
+      const selection = selectionOf(evaluation, state.classes);
+      const view = { t: state.t, level: state.level };
+      looked = { selection, view, ranked: rankedMetrics(evaluation, selection, { ...view, target: state.target }) };
+    }
+    return looked;
+  }
+
   const controls = new Controls(at("controls"), evaluation, state);
   const overview = new Overview(at("overview"), evaluation);
   const ranking = new Ranking(at("ranking"), evaluation, state);
   const metric = new MetricPanel(at("performance"), evaluation, state);
+  const examples = new ExamplePanel(at("examples-section"), at("examples"), evaluation, state);
   const classes = new ClassPanel(at("classes"), evaluation, state);
   new Findings(at("findings"), evaluation, state);
-  const examples = new ExamplePanel(at("examples-section"), at("examples"), evaluation, state);
-
-  function show() {
-    const selection = selectionOf(evaluation, state.classes);
-    const view = { t: state.t, level: state.level };
-    controls.show();
-    overview.show(selection, view);
-    const ranked = ranking.show(selection, view);
-    const shown = metric.show(selection, view, ranked);
-    examples.show(selection, shown);
-    classes.show(selection, view);
-    document.documentElement.dataset.shown = String(1 + Number(document.documentElement.dataset.shown ?? 0));
-  }
-
-  show();
-  const charts = [ranking.chart, ...metric.all, ...Object.values(classes.charts)];
-  new ResizeObserver(() => charts.forEach((chart) => chart.resize())).observe(at("page"));
+  const section = (id) => at(id).closest("section");
+  const panels = new Panels([
+    { section: section("overview"), show: () => overview.show(look().selection, look().view) },
+    { section: section("ranking"), show: () => ranking.show(look().selection, look().view, look().ranked) },
+    { section: section("performance"), show: () => metric.show(look().selection, look().view, look().ranked) },
+    { section: section("examples"), show: () => examples.show(look().selection, metric.nameOf(look().ranked)) },
+    { section: section("classes"), show: () => classes.show(look().selection, look().view) },
+  ]);
+  controls.show();
+  panels.change();
 }
 
 main().catch((error) => {

@@ -54,7 +54,7 @@ export class MetricPanel {
 
   show(selection, view, ranked) {
     const { evaluation, state } = this;
-    const name = state.metric ?? mostImportant(evaluation, ranked);
+    const name = this.nameOf(ranked);
     const index = evaluation.metricIndex(name);
     if (index < 0) return;
     const metric = evaluation.metrics[index];
@@ -85,7 +85,11 @@ export class MetricPanel {
     this.showAdvice(name);
     if (this.details.open) this.fill();
     this.details.ontoggle = () => this.details.open && this.fill();
-    return name;
+  }
+
+  /** The metric that is looked at: the chosen one, or else the most important one. */
+  nameOf(ranked) {
+    return this.state.metric ?? mostImportant(this.evaluation, ranked);
   }
 
   /** Average at the score threshold of best F1, where another one is looked at. */
@@ -166,10 +170,6 @@ export class MetricPanel {
       number("95% interval", (row) => interval(row.low, row.high)),
     ];
     this.details.lastChild.replaceChildren(table("performance by metric", columns, this.rows));
-  }
-
-  get all() {
-    return Object.values(this.charts).flatMap((side) => [side.rates, side.errors]);
   }
 }
 

@@ -42,12 +42,11 @@ export class Ranking {
     this.chart = new Chart(this.place, "importance");
   }
 
-  /** Draws the ranking and returns it. */
-  show(selection, view) {
+  /** ranked: of `rankedMetrics`, for the target of the state. */
+  show(selection, view, ranked) {
     const { evaluation, state } = this;
     for (const button of this.targets) button.setAttribute("aria-checked", button.dataset.target === state.target);
     for (const [key, box] of Object.entries(this.boxes)) box.checked = state[key];
-    const ranked = rankedMetrics(evaluation, selection, { ...view, target: state.target });
     const others = new Map(rankedMetrics(evaluation, selection, { ...view, level: otherLevel(evaluation, view), target: state.target }).map((row) => [row.metric, row.importance]));
     const kept = ranked.filter((row) => (row.level === "frame" ? state.ofFrames : state.ofObjects));
     const apart = new Set(evaluation.document.apart);
@@ -76,7 +75,6 @@ export class Ranking {
     this.remark.textContent = this.remarkText(selection, view);
     if (this.details.open) this.fill();
     this.details.ontoggle = () => this.details.open && this.fill();
-    return ranked;
   }
 
   remarkText(selection, view) {
