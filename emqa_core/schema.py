@@ -508,6 +508,20 @@ METRIC_SCORE = TableSchema(
     ),
 )
 
+METRIC_ERROR = TableSchema(
+    "metric_error",
+    "a metric x class or all x bin x source x error type, at the chosen IoU threshold; cells with rows only",
+    (
+        _c("metric", LABEL, "Name of the quality metric."),
+        *SCOPE,
+        _c("resolution", INT, "50: `bin` is a `bin_50`, or a category; 10: it is bin_50 // 5."),
+        _c("bin", INT, "Index of the bin at this resolution."),
+        _c("source", LABEL, "`prediction`: of false positives; `label`: of missed labels."),
+        _c("error_type", LABEL, "As in table `error_type`, without its totals."),
+        _c("n", INT, "Rows in the bin with this error."),
+    ),
+)
+
 QUARANTINE = TableSchema(
     "quarantine",
     "a bad input row",
@@ -573,6 +587,7 @@ TABLES: dict[str, TableSchema] = {
         METRIC_BIN,
         METRIC_PERFORMANCE,
         METRIC_SCORE,
+        METRIC_ERROR,
         QUARANTINE,
         RUN,
     )

@@ -13,6 +13,7 @@ from emqa_core.analysis.bin_axis import MetricAxis, decide_axis
 from emqa_core.analysis.merged_bins import scopes_to_merge
 from emqa_core.analysis.metric_counts import MetricCounts
 from emqa_core.config import EvaluationConfig
+from emqa_core.matching.error_types import LABEL_ERRORS, PREDICTION_ERRORS
 from emqa_core.objects import Array
 from emqa_core.pipeline.metric_rows import SIDES, SampleState
 from emqa_core.pipeline.partition_reader import Key, PartitionReader, Target
@@ -20,6 +21,7 @@ from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
 from emqa_core.quality.metric import LEVELS, Level
 from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.reductions.metric_errors import MetricErrors
 from emqa_core.reductions.metric_scores import MetricScores
 from emqa_core.reductions.score_levels import ScoreAxis
 from emqa_core.reductions.unit_totals import UnitTotals
@@ -90,15 +92,18 @@ def decide_axes(
 
 @dataclass(frozen=True)
 class Counts:
-    """Of a task's metrics: counts by key, and by metric what stands at each level of the score."""
+    """Of a task's metrics: counts by key; by metric what stands at each level of the score, and the errors of
+    each bin where errors are told apart.
+    """
 
     of_key: dict[Key, MetricCounts]
     of_metric: dict[str, MetricScores]
+    errors: dict[str, MetricErrors]
 
 
 def count(task: CountTask) -> Counts:
     """The counts of a task's metrics against every target, added in partition order."""
-    total = Counts({}, {})
+    total = Counts({}, {}, {})
     metric_of = {metric.name: metric for metric in task.metrics}
     shown = task.scores.shown_of_fine()
     for index in range(len(task.parts)):
@@ -118,6 +123,8 @@ def count(task: CountTask) -> Counts:
                     is_categorical=is_categorical,
                 )  # fmt: skip
             _take_levels(total.of_metric[metric.name], reader, metric, shown)
+            if reader.errors:
+                _take_errors(total.errors, task, reader, metric)
     return total
 
 
@@ -130,6 +137,20 @@ def _take_levels(state: MetricScores, reader: PartitionReader, metric: ChosenMet
             state.take_predictions(reader.levels, bins, shown, of_frames=of_frames)
         else:
             state.take_labels(reader.levels, bins, of_frames=of_frames)
+
+
+def _take_errors(
+    total: dict[str, MetricErrors], task: CountTask, reader: PartitionReader, metric: ChosenMetric
+) -> None:
+    axis = task.axes[metric.name]
+    if metric.name not in total:
+        n_types = len(PREDICTION_ERRORS), len(LABEL_ERRORS)
+        n_bins = axis.n_coarse if axis.n_bins else 0
+        total[metric.name] = MetricErrors.zero(task.n_classes, n_bins, n_types)
+    for target, level in targets_of(metric):
+        if target != "frame":
+            bins = reader.all_bins(level, metric.name)[1]
+            total[metric.name].take(target, reader.errors[target], bins, of_frames=level == "frame")
 
 
 def count_units(task: CountTask) -> dict[str, UnitTotals]:

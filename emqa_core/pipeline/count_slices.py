@@ -29,6 +29,7 @@ from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.partition_reader import Key
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.reductions.metric_errors import MetricErrors
 from emqa_core.reductions.metric_scores import MetricScores
 from emqa_core.reductions.unit_totals import UnitTotals
 
@@ -92,12 +93,16 @@ def read_sums(task: SumTask) -> tuple[Counts, dict[Key, BinPairs]]:
         metric.name: reduce(add, (_read_scores(scratch, metric.name, i) for i in range(task.n_slices)))
         for metric in task.counting.metrics
     }
+    errors = {
+        metric.name: reduce(add, (_read_errors(scratch, metric.name, i) for i in range(task.n_slices)))
+        for metric in (task.counting.metrics if task.counting.config.error_types else ())
+    }
     for key in keys_of(task.counting):
         arrays = scratch.get(_name("counts", key, None))
         counts[key] = MetricCounts.from_arrays(arrays)
         if arrays["needs_pairs"][0]:
             pairs[key] = reduce(add, (_read_pairs(scratch, key, i) for i in range(task.n_slices)))
-    return Counts(counts, scores), pairs
+    return Counts(counts, scores, errors), pairs
 
 
 def cut_partitions(counting: CountTask, n_slices: int) -> list[CountTask]:
@@ -115,6 +120,8 @@ def _leave_counts(task: SliceTask) -> None:
         task.counting.scratch.put(_name("counts", key, task.number), state.to_arrays())
     for metric, scores in counts.of_metric.items():
         task.counting.scratch.put(_name("scores", Key(metric, "frame"), task.number), scores.to_arrays())
+    for metric, errors in counts.errors.items():
+        task.counting.scratch.put(_name("errors", Key(metric, "frame"), task.number), errors.to_arrays())
 
 
 def _add_counts(task: SumTask) -> Needed:
@@ -142,6 +149,10 @@ def _read_pairs(scratch: Scratch, key: Key, number: int) -> BinPairs:
 
 def _read_scores(scratch: Scratch, metric: str, number: int) -> MetricScores:
     return MetricScores.from_arrays(scratch.get(_name("scores", Key(metric, "frame"), number)))
+
+
+def _read_errors(scratch: Scratch, metric: str, number: int) -> MetricErrors:
+    return MetricErrors.from_arrays(scratch.get(_name("errors", Key(metric, "frame"), number)))
 
 
 def _name(kind: str, key: Key, number: int | None) -> str:

@@ -254,6 +254,7 @@ def _evaluate_model(
         {"prediction": matches.iou, "label": matches.label_iou} if config.importance_target == "iou" else {},
         frames.unit_hash,
         matches.scored_rows(predictions, outcomes, options) if len(chosen) else None,
+        {} if causes is None else {"prediction": causes.prediction, "label": causes.label},
     )
     leave_rows(task.scratch[model], task.index, measured)
     runs = matches.score_runs(predictions, group, run_causes)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from emqa_core.analysis.metric_error import metric_error_table
 from emqa_core.analysis.metric_measures import MetricMeasures, measure_metric
 from emqa_core.analysis.metric_score import metric_score_table
 from emqa_core.analysis.metric_tables import (
@@ -40,12 +41,12 @@ from emqa_core.pipeline.partition_states import part_name
 from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
 from emqa_core.reductions.score_levels import ScoreAxis
 from emqa_core.reductions.unit_totals import UnitTotals
-from emqa_core.schema import METRIC_PERFORMANCE, METRIC_SCORE, TableSchema
+from emqa_core.schema import METRIC_ERROR, METRIC_PERFORMANCE, METRIC_SCORE, TableSchema
 from emqa_core.storage.parts import Part, write_part
 
 _TASKS_PER_WORKER = 4
 MOST_METRICS = 2
-WRITTEN_BY_TASKS = (METRIC_PERFORMANCE.name, METRIC_SCORE.name)
+WRITTEN_BY_TASKS = (METRIC_PERFORMANCE.name, METRIC_SCORE.name, METRIC_ERROR.name)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class MeasuredMetric:
 
 @dataclass(frozen=True)
 class MeasuredMetrics:
-    """Metrics in order, and the parts of tables metric_performance and metric_score that hold their rows."""
+    """Metrics in order, and the parts of tables WRITTEN_BY_TASKS that hold their rows."""
 
     metrics: list[MeasuredMetric]
     parts: list[Part]
@@ -124,7 +125,7 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
     else:
         counts = count(counting)
         pairs = count_pairs(counting, needed_pairs(counting.axes, counts.of_key, chosen))
-    measured, performance, levels = [], [], []
+    measured, performance, levels, errors = [], [], [], []
     for metric in counting.metrics:
         axis = counting.axes[metric.name]
         measures: dict[bool, list[MetricMeasures]] = {False: [], True: []}
@@ -157,10 +158,12 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
         has = "prediction" in of_metric, "label" in of_metric
         scores = counts.of_metric.pop(metric.name)
         levels.append(metric_score_table(metric.name, scores, counting.scores, task.classes, has=has))
+        if metric.name in counts.errors:
+            errors.append(metric_error_table(axis, counts.errors.pop(metric.name), task.classes))
         bins = metric_bin_table([axis], list(of_metric.values()))
         measured.append(MeasuredMetric(metric, measures[False], measures[True], bins))
-    written = (*_written(task, METRIC_PERFORMANCE, performance), *_written(task, METRIC_SCORE, levels))
-    return MeasuredMetrics(measured, list(written))
+    made = ((METRIC_PERFORMANCE, performance), (METRIC_SCORE, levels), (METRIC_ERROR, errors))
+    return MeasuredMetrics(measured, [part for schema, rows in made for part in _written(task, schema, rows)])
 
 
 def _written(task: MeasureTask, schema: TableSchema, tables: Sequence[pa.Table]) -> list[Part]:

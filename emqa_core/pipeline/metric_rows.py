@@ -53,6 +53,7 @@ class MeasuredRows:
 
     targets: rows of its three targets, or of the two of objects where there is no metric; together: of
     objects, `FrameSums.together`; empty where nothing needs them. scored: None where there is no metric.
+    errors: codes of error types by side, int8; empty where they are not told apart.
     """
 
     outcomes: Mapping[str, OutcomeRows]
@@ -62,6 +63,7 @@ class MeasuredRows:
     iou: Mapping[str, Array]
     unit_hash: Array
     scored: ScoredRows | None
+    errors: Mapping[str, Array]
 
     def column_of(self, metric: ChosenMetric, side: Level) -> MetricColumn | None:
         """A metric's values of a side's rows or of the frames; None where the metric has no such side."""
@@ -165,6 +167,8 @@ def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
             arrays[f"{side}.{name}"] = getattr(outcome, name)
         if side in rows.iou:
             arrays[f"{side}.iou"] = rows.iou[side]
+        if side in rows.errors:
+            arrays[f"{side}.error"] = rows.errors[side]
         arrays |= rows.together[side].to_arrays(f"{side}.together")
     for name in _SCORED if rows.iou else _SCORED[:-1]:
         arrays[f"scored.{name}"] = getattr(rows.scored, name)
@@ -181,8 +185,8 @@ def leave_rows(scratch: Scratch, index: int, rows: MeasuredRows) -> None:
 
 @dataclass(frozen=True)
 class LeftRows:
-    """What a partition left, by side: outcomes, their IoU where that is the target, and
-    `FrameSums.together`. scored: whatever the score. unit_hash (F,) uint64.
+    """What a partition left, by side: outcomes, their IoU where that is the target, `FrameSums.together`, and
+    codes of error types where they are told apart. scored: whatever the score. unit_hash (F,) uint64.
     """
 
     outcomes: Mapping[str, OutcomeRows]
@@ -190,6 +194,7 @@ class LeftRows:
     together: Mapping[str, FrameSums]
     scored: ScoredRows
     unit_hash: Array
+    errors: Mapping[str, Array]
 
     def rows_at(
         self, side: Level, threshold: float, config: EvaluationConfig, n_classes: int
@@ -219,6 +224,7 @@ def read_rows(scratch: Scratch, index: int) -> LeftRows:
         {side: FrameSums.from_arrays(f"{side}.together", arrays) for side in SIDES},
         ScoredRows(*(arrays.get(f"scored.{name}", np.empty(0)) for name in _SCORED)),
         arrays["unit_hash"],
+        {side: arrays[f"{side}.error"] for side in SIDES if f"{side}.error" in arrays},
     )
 
 

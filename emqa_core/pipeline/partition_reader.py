@@ -12,6 +12,7 @@ from emqa_core.objects import Array
 from emqa_core.pipeline.metric_rows import LeftRows, object_rows, read_metric, read_rows
 from emqa_core.quality.metric import Level
 from emqa_core.reductions.frame_sums import FrameSums
+from emqa_core.reductions.metric_errors import ErrorRows
 from emqa_core.reductions.metric_scores import LevelRows
 from emqa_core.reductions.target_rows import TargetRows
 from emqa_core.reductions.unit_totals import UnitTotals
@@ -89,6 +90,12 @@ class PartitionReader:
         return LevelRows.of(
             left.scored, left.outcomes["prediction"], left.outcomes["label"], self._task.scores
         )
+
+    @cached_property
+    def errors(self) -> dict[str, ErrorRows]:
+        """The rows of each side that are errors; empty where they are not told apart."""
+        left = self._left
+        return {side: ErrorRows.of(left.outcomes[side], codes) for side, codes in left.errors.items()}
 
     def _kept(self, values: Array, level: Level, key: Key) -> Array:
         if not key.at_best or level == "frame":
