@@ -34,6 +34,7 @@ KEYS = {
     "metric_bin": ("metric", "bin"),
     "metric_performance": ("metric", "scope", "class_id", "iou_threshold", "resolution", "bin"),
     "metric_score": ("metric", "scope", "class_id", "resolution", "bin", "score_lower"),
+    "slice": ("target", "rank"),
     "quarantine": ("source", "row", "column"),
     "run": ("run_id",),
 }
