@@ -242,6 +242,13 @@ class EvaluationConfig(_Section):
     intervals: bool = _option(
         True, "Jackknife intervals of AP, importance and correlation.", changes_results=True
     )
+    slice_metrics: int = _option(
+        12,
+        "Most important metrics whose bins and pairs are searched for the worst slices; 0: no search.",
+        changes_results=True,
+        ge=0,
+        le=24,
+    )
     nearest_neighbour: bool = _option(
         False, "scikit-learn's nearest-neighbour mutual information beside importance.", changes_results=True
     )

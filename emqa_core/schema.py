@@ -387,6 +387,19 @@ METRIC_KEY = (
     _c("target", LABEL, "Whose outcome it explains: `prediction`, `label` or `frame`."),
 )
 
+
+def _region(suffix: str) -> tuple[Column, ...]:
+    """The columns of a range of one metric of a slice; those of the other one may all be null."""
+    nullable = suffix != ""
+    return (
+        _c(f"metric{suffix}", LABEL, "Name of the quality metric.", "", nullable),
+        _c(f"level{suffix}", LABEL, "Where the metric is defined.", "", nullable),
+        _c(f"lower{suffix}", FLOAT, "Lower edge, open; null: none.", "", True),
+        _c(f"upper{suffix}", FLOAT, "Upper edge, closed; null: none.", "", True),
+        _c(f"category{suffix}", STRING, "The category, of a categorical metric.", "", True),
+    )
+
+
 METRIC_IMPORTANCE = TableSchema(
     "metric_importance",
     "a metric x level x target x class or all x IoU threshold x score threshold",
@@ -522,6 +535,33 @@ METRIC_ERROR = TableSchema(
     ),
 )
 
+SLICE = TableSchema(
+    "slice",
+    "a region of one or two metrics in which more goes wrong than elsewhere, at the chosen IoU threshold",
+    (
+        _c("rank", INT, "Place among the target's: significant ones first, then by how much worse at least."),
+        _c("target", LABEL, "Whose outcome it is: `prediction` or `label`."),
+        *_region(""),
+        *_region("_other"),
+        _c("n", INT, "Predictions, or labels, in the region that count."),
+        _c("n_hit", INT, "True positives, or missed labels, among them."),
+        _c("rate", FLOAT, "n_hit / n: TPR of predictions, FNR of labels.", "0..1"),
+        _c("rate_low", FLOAT, "Lower end of its 95% interval.", "0..1"),
+        _c("rate_high", FLOAT, "Upper end of its 95% interval.", "0..1"),
+        _c("rate_rest", FLOAT, "The rate of all other rows that have the metrics.", "0..1"),
+        _c("effect", FLOAT, "rate - rate_rest: below 0 for predictions, above 0 for labels.", "-1..1"),
+        _c("effect_low", FLOAT, "Lower end of its 95% interval.", "-1..1"),
+        _c("effect_high", FLOAT, "Upper end of its 95% interval.", "-1..1"),
+        _c("share", FLOAT, "Share of all false positives, or missed labels, in the region.", "0..1"),
+        _c("z", FLOAT, "How many standard errors worse than the rest; of a pair also than either range."),
+        _c("p_value", FLOAT, "One-sided p-value of that.", "0..1"),
+        _c("p_adjusted", FLOAT, "Adjusted by Benjamini-Hochberg over all regions tested.", "0..1"),
+        _c("is_significant", BOOL, "p_adjusted < 0.05."),
+        _c("n_tested", INT, "Regions of the target that were tested."),
+        _c("text", STRING, "The slice in plain words."),
+    ),
+)
+
 QUARANTINE = TableSchema(
     "quarantine",
     "a bad input row",
@@ -588,6 +628,7 @@ TABLES: dict[str, TableSchema] = {
         METRIC_PERFORMANCE,
         METRIC_SCORE,
         METRIC_ERROR,
+        SLICE,
         QUARANTINE,
         RUN,
     )

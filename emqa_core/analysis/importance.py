@@ -26,7 +26,7 @@ from emqa_core.objects import Array
 from emqa_core.reductions.target_rows import N_GROUPS
 
 # Columns of the kernel's result, before one value of theta per group left out.
-_N, _I, _H, _BIAS, _M_X, _M_Y, _THETAS = range(7)
+_N, _I, _H, _BIAS, _M_X, _M_Y, _INVERSE_X, _INVERSE_Y, _THETAS = range(9)
 
 
 @njit(inline="always")
@@ -40,8 +40,8 @@ def _n_log_n(n, table):  # type: ignore[no-untyped-def]
 def _mutual_information(  # type: ignore[no-untyped-def]
     n, sometimes_at, sometimes, level_at, levels, n_bins, bin_of, n_merged, table
 ):
-    """Per T and scope: n, I, H, b, m_X, m_Y, then theta without each group: +inf where the group has no rows,
-    NaN where one outcome is left.
+    """Per T and scope: n, I, H, b, m_X, m_Y, Σ 1/n of the bins and of the levels, then theta without each
+    group: +inf where the group has no rows, NaN where one outcome is left.
     """
     n_scopes = n.shape[0]
     n_groups = N_GROUPS
@@ -50,7 +50,7 @@ def _mutual_information(  # type: ignore[no-untyped-def]
     most = 1
     for scope in range(n_scopes):
         most = max(most, n_merged[scope])
-    out = np.zeros((n_thresholds, n_scopes, 6 + n_groups), np.float64)
+    out = np.zeros((n_thresholds, n_scopes, _THETAS + n_groups), np.float64)
     # By group, the last being all rows: cells, and their margins. What T changes nothing of is kept: rows by
     # bin, their n ln n over all rows and without each group, and the occupied bins.
     cells = np.empty((n_groups + 1, n_levels, most), np.int64)
@@ -152,13 +152,19 @@ def _mutual_information(  # type: ignore[no-untyped-def]
             out[t, scope, 3] = max(0.0, (m_xy - m_x - m_y + 1) / (2 * all_rows))
             out[t, scope, 4] = m_x
             out[t, scope, 5] = m_y
+            for k in range(n_k):
+                if of_bin[n_groups, k] > 0:
+                    out[t, scope, _INVERSE_X] += 1 / of_bin[n_groups, k]
+            for level in range(n_levels):
+                if of_level[n_groups, level] > 0:
+                    out[t, scope, _INVERSE_Y] += 1 / of_level[n_groups, level]
             if n_k < 2:
-                out[t, scope, 6:] = np.nan
+                out[t, scope, _THETAS:] = np.nan
                 continue
             for g in range(n_groups):
                 rows = all_rows - of_group[g]
                 if rows == all_rows:
-                    out[t, scope, 6 + g] = np.inf
+                    out[t, scope, _THETAS + g] = np.inf
                     continue
                 xy = 0.0
                 y = 0.0
@@ -175,12 +181,12 @@ def _mutual_information(  # type: ignore[no-untyped-def]
                         n_xy += left > 0
                         xy += _n_log_n(left, table)
                 if n_y < 2:
-                    out[t, scope, 6 + g] = np.nan
+                    out[t, scope, _THETAS + g] = np.nan
                 else:
                     whole = _n_log_n(rows, table)
                     bias = max(0.0, (n_xy - n_x_without[g] - n_y + 1) / (2 * rows))
                     information = (xy - x_without[g] - y + whole) / rows - bias
-                    out[t, scope, 6 + g] = information / ((whole - y) / rows)
+                    out[t, scope, _THETAS + g] = information / ((whole - y) / rows)
     return out
 
 
@@ -197,7 +203,8 @@ class Importance:
     """Importance of one metric for one target at T thresholds and K + 1 scopes, every array (T, K + 1).
 
     value, low, high, bias_factor, mutual_information, entropy: float64, NaN where null. n int64: rows with
-    the metric. n_bins: non-empty merged bins. n_outcomes: levels that occur. reason, of value or else of the
+    the metric. n_bins: non-empty merged bins. n_outcomes: levels that occur. inverse_bins, inverse_outcomes
+    float64: Σ 1/n of those bins and levels. reason, of value or else of the
     interval: object, None where there is nothing to explain.
     """
 
@@ -210,6 +217,8 @@ class Importance:
     n: Array
     n_bins: Array
     n_outcomes: Array
+    inverse_bins: Array
+    inverse_outcomes: Array
     reason: Array
 
 
@@ -266,6 +275,8 @@ def importance_of(
         n=n.astype(np.int64),
         n_bins=raw[..., _M_X].astype(np.int64),
         n_outcomes=raw[..., _M_Y].astype(np.int64),
+        inverse_bins=raw[..., _INVERSE_X],
+        inverse_outcomes=raw[..., _INVERSE_Y],
         reason=np.where(null, reason, no_interval),
     )
 
@@ -273,9 +284,10 @@ def importance_of(
 def independence_p_value(importance: Importance, sums: dict[str, Array] | None) -> Array:
     """Rao-Scott p-value of independence, (T, K + 1); NaN where importance is null.
 
-    P(χ² with (K - 1)(m_Y - 1) > 2 n I / f_p), f_p = max(1, (Σ_k δ_k - δ) / (K - 1)), K occupied merged bins.
-    sums: of merged bins (T, K + 1, bins), with the whole scope as `whole_...` (T, K + 1); None where rows
-    are frames, each a cluster of its own (f_p = 1).
+    P(χ² with (K - 1)(m_Y - 1) > 2 n I / (f_p q)), f_p = max(1, (Σ_k δ_k - δ) / (K - 1)), K occupied merged
+    bins; q, of outcomes in more than two levels, whose cells are few rows each: `_williams`. sums: of merged
+    bins (T, K + 1, bins), with the whole scope as `whole_...` (T, K + 1); None where rows are frames, each a
+    cluster of its own (f_p = 1).
     """
     from scipy.special import chdtrc
 
@@ -287,9 +299,21 @@ def independence_p_value(importance: Importance, sums: dict[str, Array] | None) 
             whole = design_effect(*(sums[f"whole_{name}"] for name in names))
             total = np.where(sums["n"] > 0, by_bin, 0.0).sum(axis=-1)
             factor = np.maximum(1.0, (total - whole) / (importance.n_bins - 1))
-        statistic = 2 * importance.n * importance.mutual_information / factor
+        statistic = 2 * importance.n * importance.mutual_information / (factor * _williams(importance))
         freedom = (importance.n_bins - 1) * (importance.n_outcomes - 1)
         return np.where(np.isnan(importance.value), np.nan, chdtrc(np.maximum(freedom, 1), statistic))
+
+
+def _williams(importance: Importance) -> Array:
+    """By how much 2 n I exceeds χ² where cells are small (Williams 1976); 1 for two outcomes, whose bins are
+    merged until they are large.
+
+    q = 1 + (n Σ_k 1/n_k - 1)(n Σ_y 1/n_y - 1) / (6 n (K - 1)(m_Y - 1)).
+    """
+    n = importance.n
+    freedom = (importance.n_bins - 1) * (importance.n_outcomes - 1)
+    excess = (n * importance.inverse_bins - 1) * (n * importance.inverse_outcomes - 1)
+    return np.where(importance.n_outcomes > 2, 1 + excess / (6 * n * freedom), 1.0)
 
 
 def adjust_p_values(p_values: Array) -> Array:

@@ -106,7 +106,7 @@ def metric_importance_table(
     if not measures:
         return _concat(schema.METRIC_IMPORTANCE, [])
     floors = _noise_floors(measures)
-    significant = _significance(measures, floors)
+    significant = significance_of(measures)
     n_thresholds, n_scopes = measures[0].p_value.shape
     scope = np.roll(np.arange(n_scopes), 1)
     is_estimated = np.zeros((n_thresholds, n_scopes), bool)
@@ -171,6 +171,11 @@ def _noise_floors(measures: Sequence[MetricMeasures]) -> list[Array]:
     importance = {(m.metric, m.level, m.target): m.importance.value for m in measures}
     nothing = np.full(measures[0].p_value.shape, np.nan)
     return [importance.get((NOISE_CONTROL[m.level], m.level, m.target), nothing) for m in measures]
+
+
+def significance_of(measures: Sequence[MetricMeasures]) -> list[Array]:
+    """What column is_significant says of each, (T, K + 1) bool."""
+    return _significance(measures, _noise_floors(measures))
 
 
 def _significance(measures: Sequence[MetricMeasures], floors: Sequence[Array]) -> list[Array]:

@@ -32,7 +32,7 @@ from emqa_core.pipeline.count_metrics import (
     needed_pairs,
     targets_of,
 )
-from emqa_core.pipeline.count_slices import SumTask, leave_slices, read_sums, slices_of
+from emqa_core.pipeline.count_sections import SumTask, leave_sections, read_sums, sections_of
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
@@ -53,8 +53,8 @@ WRITTEN_BY_TASKS = (METRIC_PERFORMANCE.name, METRIC_SCORE.name, METRIC_ERROR.nam
 class MeasureTask:
     """A few metrics to count and measure.
 
-    units, units_at_best: of each target. run, part_name: of the parts written. n_slices: above 1, the counts
-    lie there.
+    units, units_at_best: of each target. run, part_name: of the parts written. n_sections: above 1, the
+    counts lie there.
     """
 
     counting: CountTask
@@ -63,7 +63,7 @@ class MeasureTask:
     classes: ClassList
     run: RunIdentity
     part_name: str
-    n_slices: int = 1
+    n_sections: int = 1
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
     """Count a task's metrics and turn the counts, which are large and end here, into numbers."""
     counting = task.counting
     config, chosen = counting.config, counting.config.chosen_threshold_index
-    if task.n_slices > 1:
-        counts, pairs = read_sums(SumTask(counting, task.n_slices))
+    if task.n_sections > 1:
+        counts, pairs = read_sums(SumTask(counting, task.n_sections))
     else:
         counts = count(counting)
         pairs = count_pairs(counting, needed_pairs(counting.axes, counts.of_key, chosen))
@@ -176,13 +176,13 @@ def _written(task: MeasureTask, schema: TableSchema, tables: Sequence[pa.Table])
 def measure_all(
     tasks: Sequence[MeasureTask], executor: Executor, progress: Callable[[int], None]
 ) -> MeasuredMetrics:
-    """The measures of all metrics, in order; where there are too few tasks, counted in slices first."""
-    n_slices = 1
+    """The measures of all metrics, in order; where there are too few tasks, counted in sections first."""
+    n_sections = 1
     if tasks:
-        n_slices = slices_of(len(tasks), len(tasks[0].counting.parts), executor.n_workers)
-    if n_slices > 1:
-        leave_slices([task.counting for task in tasks], n_slices, executor)
-        tasks = [replace(task, n_slices=n_slices) for task in tasks]
+        n_sections = sections_of(len(tasks), len(tasks[0].counting.parts), executor.n_workers)
+    if n_sections > 1:
+        leave_sections([task.counting for task in tasks], n_sections, executor)
+        tasks = [replace(task, n_sections=n_sections) for task in tasks]
     results = executor.map(measure, tasks, progress)
     return MeasuredMetrics(
         [metric for result in results for metric in result.metrics],

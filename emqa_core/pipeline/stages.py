@@ -19,10 +19,11 @@ from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
-from emqa_core.pipeline.count_slices import units_at_best
+from emqa_core.pipeline.count_sections import units_at_best
 from emqa_core.pipeline.evaluate_partition import PartitionTask, evaluate_partition
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.finalize import class_tables, quarantine_table
+from emqa_core.pipeline.find_slices import find_slices
 from emqa_core.pipeline.held_runs import HeldRuns
 from emqa_core.pipeline.metric_results import (
     WRITTEN_BY_TASKS,
@@ -73,10 +74,11 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Counted:
-    """The sample that the bins were decided from, and every metric's measures, by model."""
+    """The sample that the bins were decided from, every metric's measures, and table `slice`, by model."""
 
     samples: Mapping[str, SampleState]
     measured: Mapping[str, MeasuredMetrics]
+    slices: Mapping[str, pa.Table]
 
 
 @dataclass(frozen=True)
@@ -166,13 +168,14 @@ def reduce_scores(plan: Plan, evaluated: Evaluated, executor: Executor, progress
 def count_metrics(
     plan: Plan, evaluated: Evaluated, ranked: Ranked, executor: Executor, progress: Progress
 ) -> Counted:
-    """Decide the bins, count every metric's outcomes in them, and measure what they tell."""
+    """Decide the bins, count every metric's outcomes in them, measure what they tell, and find slices."""
     stored = _stored_axes(plan)
     samples = {model: evaluated.states[model].sample for model in plan.pending}
     prepared: dict[str, list[MeasureTask]] = {}
+    axes_of: dict[str, dict[str, MetricAxis]] = {}
     for model in plan.pending:
         metrics = plan.metrics[model]
-        axes = decide_axes(metrics, samples[model], plan.config, stored)
+        axes = axes_of[model] = decide_axes(metrics, samples[model], plan.config, stored)
         say_what_is_folded(axes, samples[model], progress)
         counting = CountTask(
             (),
@@ -200,7 +203,21 @@ def count_metrics(
         for model, tasks in prepared.items()
     }
     progress.finish("count")
-    return Counted(samples, measured)
+    progress.start("slices", len(plan.pending))
+    slices = {}
+    for model in plan.pending:
+        slices[model] = find_slices(
+            measured[model].metrics,
+            axes_of[model],
+            evaluated.states[model].parts_of_partitions(),
+            evaluated.scratch[model],
+            plan.location,
+            plan.config,
+            executor,
+        )
+        progress.advance("slices")
+    progress.finish("slices")
+    return Counted(samples, measured, slices)
 
 
 def _stored_axes(plan: Plan) -> dict[str, MetricAxis]:
@@ -235,6 +252,7 @@ def finalize_tables(
             **metric_tables(
                 measured.metrics, counted.samples[model], ranked[model].axis, plan.classes, plan.config
             ),
+            "slice": counted.slices[model],
             "quarantine": quarantine_table(plan, model, state),
         }
         parts[model] = {name: [] for name in (*schema.FACT_TABLES, *tables)}

@@ -292,9 +292,10 @@ def _fill_importance(
 def p_value(
     whole: Information, bins: list[BinCounts], together: BinCounts, target: str, counts: np.ndarray
 ) -> float:
-    """P(χ² > 2 n I / f_p), f_p = max(1, (Σ_k δ_k - δ) / (K - 1)), (K - 1)(m_Y - 1) degrees of freedom.
+    """P(χ² > 2 n I / (f_p q)), f_p = max(1, (Σ_k δ_k - δ) / (K - 1)), (K - 1)(m_Y - 1) degrees of freedom.
 
-    δ is that of right and wrong. Frames are independent rows: f_p = 1.
+    δ is that of right and wrong. Frames are independent rows: f_p = 1. q: Williams' correction of more than
+    two outcomes.
     """
     filled = [cell for cell in bins if cell.n_rows]
     n_bins = len(filled)
@@ -305,6 +306,11 @@ def p_value(
     if target != "frame":
         effects = math.fsum(cell.design_effect() for cell in filled)
         factor = max(1.0, (effects - together.design_effect()) / (n_bins - 1))
+    outcomes = [int(n) for n in counts.sum(axis=(0, 1)) if n]
+    if len(outcomes) > 2:
+        n = whole.n
+        of_bins = sum(n / cell.n_rows for cell in filled) - 1
+        factor *= 1 + of_bins * (sum(n / rows for rows in outcomes) - 1) / (6 * n * degrees)
     return float(stats.chi2.sf(2 * whole.n * whole.mutual_information / factor, degrees))
 
 

@@ -36,6 +36,7 @@ KEYS = {
     "metric_performance": ("metric", "scope", "class_id", "iou_threshold", "resolution", "bin"),
     "metric_error": ("metric", "scope", "class_id", "resolution", "bin", "source", "error_type"),
     "metric_score": ("metric", "scope", "class_id", "resolution", "bin", "score_lower"),
+    "slice": ("target", "rank"),
     "quarantine": ("source", "row", "column"),
     "run": ("run_id",),
 }

@@ -1,4 +1,4 @@
-"""Metrics counted in slices of the partitions give the rows that they give counted at once."""
+"""Metrics counted in sections of the partitions give the rows that they give counted at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from emqa_core.config import config_from
 from emqa_core.pipeline import stages
-from emqa_core.pipeline.count_slices import slices_of
+from emqa_core.pipeline.count_sections import sections_of
 from emqa_core.pipeline.execute import InProcessExecutor
 from emqa_core.pipeline.held_runs import hold_runs
 from emqa_core.pipeline.open_inputs import InputTables
@@ -53,15 +53,15 @@ def run_with(n_workers: int, output: Path) -> dict[str, pa.Table]:
 
 
 @pytest.mark.parametrize("n_workers", [20, 500])
-def test_slices_of_the_partitions_give_the_same_rows(n_workers: int, tmp_path: Path) -> None:
+def test_sections_of_the_partitions_give_the_same_rows(n_workers: int, tmp_path: Path) -> None:
     whole = run_with(1, tmp_path / "whole")
     assert whole["metric_importance"].num_rows > 0
-    assert differences(run_with(n_workers, tmp_path / "slices"), whole) == []
+    assert differences(run_with(n_workers, tmp_path / "sections"), whole) == []
 
 
 def test_there_are_two_tasks_for_every_worker_where_there_are_partitions() -> None:
-    assert slices_of(21, 1000, 1) == 1
-    assert slices_of(21, 1000, 10) == 1
-    assert slices_of(21, 1000, 50) == 5
-    assert slices_of(21, 3, 50) == 3
-    assert slices_of(0, 3, 50) == 3
+    assert sections_of(21, 1000, 1) == 1
+    assert sections_of(21, 1000, 10) == 1
+    assert sections_of(21, 1000, 50) == 5
+    assert sections_of(21, 3, 50) == 3
+    assert sections_of(0, 3, 50) == 3

@@ -1,7 +1,8 @@
-"""More workers than metrics: a metric's counts come from several tasks, each over a slice of the partitions.
+"""More workers than metrics: a metric's counts come from several tasks, each over a section of the
+partitions.
 
-The states of the slices are left beside the output, as narrow arrays, and added in the order of the slices,
-so that no more than two of a metric are in memory at once.
+The states of the sections are left beside the output, as narrow arrays, and added in the order of the
+sections, so that no more than two of a metric are in memory at once.
 """
 
 from __future__ import annotations
@@ -37,8 +38,11 @@ Needed = Mapping[Key, tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
-class SliceTask:
-    """Some metrics over a slice of the partitions. needed: as `count_pairs` takes it, in the second pass."""
+class SectionTask:
+    """Some metrics over a section of the partitions.
+
+    needed: as `count_pairs` takes it, in the second pass.
+    """
 
     counting: CountTask
     number: int
@@ -47,29 +51,31 @@ class SliceTask:
 
 @dataclass(frozen=True)
 class SumTask:
-    """The slices of some metrics, to be added up. counting: over all partitions."""
+    """The sections of some metrics, to be added up. counting: over all partitions."""
 
     counting: CountTask
-    n_slices: int
+    n_sections: int
 
 
-def slices_of(n_tasks: int, n_partitions: int, n_workers: int) -> int:
-    """Into how many slices each of n_tasks is cut so that there are two tasks for every worker."""
+def sections_of(n_tasks: int, n_partitions: int, n_workers: int) -> int:
+    """Into how many sections each of n_tasks is cut so that there are two tasks for every worker."""
     return max(1, min(n_partitions, -(-2 * n_workers // max(n_tasks, 1))))
 
 
-def leave_slices(countings: Sequence[CountTask], n_slices: int, executor: Executor) -> None:
-    """Count the metrics of every task in slices, and leave the sums where `read_sums` finds them."""
-    sums = [SumTask(counting, n_slices) for counting in countings]
+def leave_sections(countings: Sequence[CountTask], n_sections: int, executor: Executor) -> None:
+    """Count the metrics of every task in sections, and leave the sums where `read_sums` finds them."""
+    sums = [SumTask(counting, n_sections) for counting in countings]
     first = [
-        SliceTask(part, i, {}) for each in countings for i, part in enumerate(cut_partitions(each, n_slices))
+        SectionTask(part, i, {})
+        for each in countings
+        for i, part in enumerate(cut_partitions(each, n_sections))
     ]
     executor.map(_leave_counts, first)
     needed = executor.map(_add_counts, sums)
     second = [
-        replace(task, needed=needed[number // n_slices])
+        replace(task, needed=needed[number // n_sections])
         for number, task in enumerate(first)
-        if needed[number // n_slices]
+        if needed[number // n_sections]
     ]
     executor.map(_leave_pairs, second)
 
@@ -78,43 +84,43 @@ def units_at_best(counting: CountTask, executor: Executor) -> dict[str, UnitTota
     """Resampling units of every target at the score of the best F1; none where that is the configured one."""
     if counting.scores.second is None or not counting.axes:
         return {}
-    n_slices = min(len(counting.parts), executor.n_workers)
+    n_sections = min(len(counting.parts), executor.n_workers)
 
     def both(some: dict[str, UnitTotals], more: dict[str, UnitTotals]) -> dict[str, UnitTotals]:
         return {target: units + more[target] for target, units in some.items()}
 
-    return executor.combine(count_units, cut_partitions(counting, n_slices), both)
+    return executor.combine(count_units, cut_partitions(counting, n_sections), both)
 
 
 def read_sums(task: SumTask) -> tuple[Counts, dict[Key, BinPairs]]:
     """The counts of a task's metrics, and the pairs of bins of those that need them."""
     scratch, counts, pairs = task.counting.scratch, {}, {}
     scores = {
-        metric.name: reduce(add, (_read_scores(scratch, metric.name, i) for i in range(task.n_slices)))
+        metric.name: reduce(add, (_read_scores(scratch, metric.name, i) for i in range(task.n_sections)))
         for metric in task.counting.metrics
     }
     errors = {
-        metric.name: reduce(add, (_read_errors(scratch, metric.name, i) for i in range(task.n_slices)))
+        metric.name: reduce(add, (_read_errors(scratch, metric.name, i) for i in range(task.n_sections)))
         for metric in (task.counting.metrics if task.counting.config.error_types else ())
     }
     for key in keys_of(task.counting):
         arrays = scratch.get(_name("counts", key, None))
         counts[key] = MetricCounts.from_arrays(arrays)
         if arrays["needs_pairs"][0]:
-            pairs[key] = reduce(add, (_read_pairs(scratch, key, i) for i in range(task.n_slices)))
+            pairs[key] = reduce(add, (_read_pairs(scratch, key, i) for i in range(task.n_sections)))
     return Counts(counts, scores, errors), pairs
 
 
-def cut_partitions(counting: CountTask, n_slices: int) -> list[CountTask]:
+def cut_partitions(counting: CountTask, n_sections: int) -> list[CountTask]:
     n = len(counting.parts)
-    bounds = [n * i // n_slices for i in range(n_slices + 1)]
+    bounds = [n * i // n_sections for i in range(n_sections + 1)]
     return [
         replace(counting, parts=counting.parts[first:end], first=counting.first + first)
         for first, end in pairwise(bounds)
     ]
 
 
-def _leave_counts(task: SliceTask) -> None:
+def _leave_counts(task: SectionTask) -> None:
     counts = count(task.counting)
     for key, state in counts.of_key.items():
         task.counting.scratch.put(_name("counts", key, task.number), state.to_arrays())
@@ -125,11 +131,11 @@ def _leave_counts(task: SliceTask) -> None:
 
 
 def _add_counts(task: SumTask) -> Needed:
-    """Leave the sum of the slices' counts; which pairs of bins it needs."""
+    """Leave the sum of the sections' counts; which pairs of bins it needs."""
     counting, needed = task.counting, {}
     for key in keys_of(counting):
-        slices = (counting.scratch.get(_name("counts", key, i)) for i in range(task.n_slices))
-        total = reduce(add, (MetricCounts.from_arrays(arrays) for arrays in slices))
+        sections = (counting.scratch.get(_name("counts", key, i)) for i in range(task.n_sections))
+        total = reduce(add, (MetricCounts.from_arrays(arrays) for arrays in sections))
         chosen = counting.config.chosen_threshold_index
         own = needed_pairs(counting.axes, {key: total}, chosen)
         needed.update(own)
@@ -138,7 +144,7 @@ def _add_counts(task: SumTask) -> Needed:
     return needed
 
 
-def _leave_pairs(task: SliceTask) -> None:
+def _leave_pairs(task: SectionTask) -> None:
     for key, pairs in count_pairs(task.counting, task.needed).items():
         task.counting.scratch.put(_name("pairs", key, task.number), pairs.to_arrays("pairs"))
 
