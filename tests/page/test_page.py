@@ -296,6 +296,30 @@ def test_a_categorical_metric_has_a_bin_per_category(page: OpenPage) -> None:
     assert page.page.locator("#axis").is_disabled()
 
 
+@pytest.mark.parametrize("classes", [None, ["car", "person"]])
+def test_errors_by_bin_are_those_of_the_rows(
+    page: OpenPage, frames_of: dict[str, pd.DataFrame], classes: list[str] | None
+) -> None:
+    page.look_at(f"#metric={METRIC}" + (f"&classes={','.join(classes)}" if classes else ""))
+    found = page.rows("error_types_by_bin")
+    bins = frames_of["metric_bin"]
+    bins = bins[bins.metric == METRIC].sort_values("bin")
+    for side, hit in (("prediction", "false_positive"), ("label", "missed")):
+        rows = frames_of[side]
+        rows = rows[(rows.outcome == hit) & rows.class_name.isin(classes or CLASSES)]
+        fine = np.searchsorted(bins.upper.to_numpy(), rows[METRIC].to_numpy(), side="left")
+        group = bins.bin_50.to_numpy()[np.minimum(fine, len(bins) - 1)] // 5
+        expected = pd.Series(1, index=[group, rows.error_type.to_numpy()]).groupby(level=[0, 1]).sum()
+        mine = [row for row in found if row["side"] == side]
+        assert sorted((row["type"], number(row["n"])) for row in mine) == sorted(
+            (kind, float(n)) for (_, kind), n in expected.items()
+        )
+        by_range: dict[str, float] = {}
+        for row in mine:
+            by_range[row["lower"]] = by_range.get(row["lower"], 0.0) + number(row["share"])
+        assert all(total == pytest.approx(1.0) for total in by_range.values())
+
+
 def test_a_shared_view_opens_as_it_was(page: OpenPage, browser: Any, file: Path) -> None:
     fragment = "#classes=car,person&iou=0.600&target=prediction&metric=object_width_px&bins=10&axis=linear"
     page.look_at(fragment)

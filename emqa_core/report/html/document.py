@@ -27,7 +27,7 @@ _DECISIONS = ("recommendation", "slice")  # tables that are shown as they are
 class PageLimits:
     """How large a page may grow: bytes of its data in base64, and rows of a table of findings."""
 
-    data_bytes: int = 3_000_000
+    data_bytes: int = 2_800_000
     findings: int = 200
 
 

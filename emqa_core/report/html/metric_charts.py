@@ -192,14 +192,20 @@ def _rate(field: str) -> Spec:
 
 
 def error_types() -> Spec:
-    """Share of each error type among the errors of a bin, stacked. rows: bin, range, type, share, n."""
+    """Share of each error type among the errors of a bin, stacked. rows: end (of the bin), range, type, share, n."""
     return {
         **base(),
         "width": "container",
         "height": 130,
         "mark": {"type": "bar", "binSpacing": 0},
         "encoding": {
-            "x": {"field": "bin", "type": "ordinal", "title": None, "axis": None},
+            "x": {
+                "field": "end",
+                "type": "ordinal",
+                "title": None,
+                "sort": None,
+                "axis": {"labelAngle": 0, "labelLimit": 60, "labelOverlap": "greedy", "ticks": False},
+            },
             "y": {
                 "field": "share",
                 "type": "quantitative",
@@ -226,5 +232,11 @@ def _error_colour() -> Spec:
         "type": "nominal",
         "title": None,
         "scale": {"domain": list(ERROR_COLOURS), "range": list(ERROR_COLOURS.values())},
-        "legend": {"orient": "bottom", "columns": 3, "symbolType": "square", "labelLimit": 240},
+        "legend": {
+            "orient": "bottom",
+            "columns": 3,
+            "symbolType": "square",
+            "labelLimit": 240,
+            "labelExpr": "replace(datum.label, /_/g, ' ')",
+        },
     }

@@ -24,7 +24,8 @@ function recommendations(rows, state) {
 }
 
 function slices(rows) {
-  if (!rows || !rows.length) return element("div");
+  const told = (rows ?? []).filter((row) => row.is_significant);
+  if (!told.length) return element("div");
   const number = (title, of) => ({ title, of, isNumber: true });
   const columns = [
     { title: "region", of: (row) => row.text ?? row.metric },
@@ -36,7 +37,7 @@ function slices(rows) {
     "div",
     { id: "slices" },
     element("h3", {}, "Worst regions"),
-    element("div", { class: "scroll" }, table("worst regions", columns, rows.slice(0, SHOWN))),
+    element("div", { class: "scroll" }, table("worst regions", columns, told.slice(0, SHOWN))),
     saveButtons("slice", { csv: () => ({ columns: Object.keys(rows[0]), rows }) }),
   );
 }

@@ -12,6 +12,7 @@ const SIDES = {
   label: { id: "fnr", title: "False negative rate", about: "share of labels that are missed" },
 };
 const COLUMNS = ["side", "series", "lower", "upper", "category", "n", "hit", "rate", "low", "high"];
+const ERROR_COLUMNS = ["side", "lower", "upper", "category", "type", "n", "share"];
 
 export class MetricPanel {
   constructor(container, evaluation, state) {
@@ -49,6 +50,7 @@ export class MetricPanel {
       element("div", { class: "sides" }, ...blocks),
       this.details,
       saveButtons("performance", { csv: () => ({ columns: COLUMNS, rows: this.rows }), chart: () => this.charts.prediction.rates }),
+      saveButtons("error_types_by_bin", { csv: () => ({ columns: ERROR_COLUMNS, rows: this.errors }), chart: () => this.charts.prediction.errors }),
     );
   }
 
@@ -67,6 +69,7 @@ export class MetricPanel {
     this.axis.disabled = !canBeLogarithmic(metric);
     this.about.textContent = [metric.meaning, metric.unit && `Unit: ${metric.unit}.`].filter(Boolean).join(" ");
     this.rows = [];
+    this.errors = [];
     const remarks = [];
     for (const [side, about] of Object.entries(SIDES)) {
       const drawn = this.rates(index, side, selection, { ...view, bins }, axis);
@@ -76,7 +79,10 @@ export class MetricPanel {
       const best = this.averageAt(index, side, selection, view);
       this.titles[side].replaceChildren(about.about, ": average ", element("b", { "data-value": drawn.average }, percent(drawn.average)), ` of ${count(drawn.n)}`, best);
       if (drawn.size < bins && !metric.categories) remarks.push(`${drawn.size} bins of ${side}s`);
-      const errors = errorsByBin(evaluation, index, side, selection).map((row) => ({ ...row, range: rangeOf(row, metric) }));
+      const errors = errorsByBin(evaluation, index, side, selection).map((row) => ({
+        ...row, range: rangeOf(row, metric), end: metric.categories ? row.category : `≤ ${value(row.upper)}`,
+      }));
+      this.errors.push(...errors.map((row) => ({ side, ...row })));
       chart.errorsPlace.hidden = !errors.length;
       if (errors.length) chart.errors.show({ rows: errors }, { label: `Error types of ${side}s by ${name}` });
     }

@@ -39,5 +39,5 @@ export function saveButtons(name, { csv = null, chart = null }) {
     const onclick = async () => save(`${name}.svg`, await chart().svg(), "image/svg+xml");
     buttons.push(element("button", { type: "button", class: "quiet", "data-save": `${name}.svg`, onclick }, "SVG"));
   }
-  return element("div", { class: "save" }, "Save: ", ...buttons);
+  return element("div", { class: "save" }, `Save ${name.replaceAll("_", " ")}: `, ...buttons);
 }
