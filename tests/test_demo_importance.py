@@ -7,6 +7,7 @@ import pytest
 
 from emqa_core import evaluate
 from emqa_core.demo import DemoPaths
+from emqa_core.storage.runs import Run
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +20,12 @@ CONSEQUENCES = {"object_aspect_ratio", "frame_prediction_count", "confidence"}
 
 
 @pytest.fixture(scope="module")
-def importance(demo: DemoPaths) -> pd.DataFrame:
-    run = evaluate(labels=str(demo.labels), predictions=str(demo.predictions))
+def run(demo: DemoPaths) -> Run:
+    return evaluate(labels=str(demo.labels), predictions=str(demo.predictions))
+
+
+@pytest.fixture(scope="module")
+def importance(run: Run) -> pd.DataFrame:
     table = run.to_pandas("metric_importance")
     return table[
         (table["scope"] == "all") & (table["iou_threshold"] == 0.5) & (table["score_threshold"] == 0)
@@ -74,3 +79,21 @@ def test_controls_and_texture_stay_in_the_noise(importance: pd.DataFrame, target
     for metric in {"object_random", "frame_random", "frame_texture"} & set(table.index):
         assert not table.loc[metric, "is_significant"], metric
         assert table.loc[metric, "importance"] < 0.02, metric
+
+
+def test_what_was_planted_is_what_is_recommended(run: Run) -> None:
+    table = run.to_pandas("recommendation")
+    of_all = table[table["scope"] == "all"]
+    assert set(of_all["kind"]) == {
+        *("filter_predictions", "confidence_by_metric", "weak_range", "confounded"),
+    }
+    # The smallest false alarms are dropped, at a gain that both halves of the frames show.
+    filters = of_all[of_all["kind"] == "filter_predictions"]
+    assert set(filters["metric"]) <= SIZE and filters["lower"].notna().all() and filters["upper"].isna().all()
+    assert (filters["gain_low"] > 0).all() and (filters["p_value"] < 0.05).all()
+    weak = of_all[(of_all["kind"] == "weak_range") & (of_all["target"] == "label")]
+    assert {CONTRAST, BLUR, "object_occlusion"} < set(weak["metric"]) and SIZE & set(weak["metric"])
+    small = weak[weak["metric"] == "object_area_px2"].iloc[0]
+    assert small["rate"] < small["rate_rest"] / 1.5 and "raise the input resolution" in small["text"]
+    assert weak.set_index("metric").loc["object_occlusion", "upper"] != weak["upper"].max()
+    assert not {"frame_texture", "object_random", "frame_random"} & set(table["metric"])

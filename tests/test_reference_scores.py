@@ -110,6 +110,20 @@ def test_the_best_score_may_lie_below_the_configured_one() -> None:
     np.testing.assert_array_equal(both["n"], both["n_whole"])
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_confounded_is_what_the_control_explains(name: str) -> None:
+    rows = reference._plain(run_of(name)[0].table("metric_importance").to_pandas())
+    assert rows["is_confounded"].notna().any()
+    for row in rows.to_dict("records"):
+        known = [row[each] for each in ("is_significant", "correlation", "correlation_partial_low")]
+        if any(value is None or pd.isna(value) for value in known):
+            assert row["is_confounded"] is None or pd.isna(row["is_confounded"])
+            continue
+        is_explained = row["correlation_partial_low"] <= 0 <= row["correlation_partial_high"]
+        third = 3 * abs(row["correlation_partial"]) < abs(row["correlation"])
+        assert row["is_confounded"] == (row["is_significant"] and is_explained and third), row
+
+
 def test_nothing_is_said_twice_where_the_best_score_is_the_configured_one() -> None:
     run, _ = run_of("crowds")
     best = best_score(run)

@@ -21,13 +21,14 @@ def metric_score_table(
 
     has: whether the metric has predictions, and labels; the counts of a side that it has not are null.
     """
-    is_binned = len(counts.class_bin) != counts.class_n.shape[1]
-    of_all = [_shown(counts.n, scores), _shown(counts.n_true, scores), counts.found]
-    of_classes = [counts.class_n, counts.class_true, counts.class_found]
+    first = np.searchsorted(scores.fine.edges, scores.shown.edges)
+    of_all = np.add.reduceat(counts.predictions().sum(axis=1), first, axis=2)
+    of_all = np.concatenate([of_all, counts.found[None]])[:, :-1]
+    of_classes = np.concatenate([counts.class_predictions(), counts.class_found[None]])[:, :, :-1]
     tables = []
     for resolution, code_offset, cells in (
-        (N_COARSE, -1, np.stack(of_all)[:, None]),
-        (CLASS_BINS if is_binned else N_COARSE, 0, np.stack(of_classes)),
+        (N_COARSE, -1, of_all[:, None]),
+        (CLASS_BINS if counts.is_binned else N_COARSE, 0, of_classes),
     ):
         scope, bins, level = np.nonzero(cells.any(axis=0))
         values = cells[:, scope, bins, level]
@@ -44,12 +45,6 @@ def metric_score_table(
         table = schema.METRIC_SCORE
         tables.append(pa.table([columns[column.name] for column in table.columns], schema=table.own))
     return pa.concat_tables(tables).unify_dictionaries()
-
-
-def _shown(counts: Array, scores: ScoreAxis) -> Array:
-    """(groups, bins + 1, fine levels) to (bins, shown levels), without rows that lack the metric."""
-    first = np.searchsorted(scores.fine.edges, scores.shown.edges)
-    return np.add.reduceat(counts[:, :-1].sum(axis=0, dtype=np.int64), first, axis=1)
 
 
 def _side(values: Array, is_there: bool) -> pa.Array:

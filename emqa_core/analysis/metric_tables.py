@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +17,10 @@ from emqa_core.classes import ClassList
 from emqa_core.objects import Array
 
 SIGNIFICANT = 0.05
+CONFOUNDED_SHARE = 1 / 3
 NOISE_CONTROL = {"prediction": "object_random", "label": "object_random", "frame": "frame_random"}
 RANKED_APART = "confidence"  # a property of the model, not of the data
+APART = frozenset({RANKED_APART, *NOISE_CONTROL.values()})
 
 
 def metric_bin_table(axes: Sequence[MetricAxis], counts: Sequence[MetricCounts]) -> pa.Table:
@@ -143,6 +145,7 @@ def metric_importance_table(
             "is_significant": pa.array(
                 rows(significant[index]), mask=np.isnan(rows(measure.p_value + importance.value))
             ),
+            "is_confounded": _confounded(measure, significant[index], rows),
             "noise_floor": _nullable(rows(floors[index])),
             "mutual_information": _nullable(rows(importance.mutual_information)),
             "mutual_information_knn": _nullable(rows(np.where(is_estimated, estimate, np.nan))),
@@ -166,6 +169,15 @@ def metric_importance_table(
     return _concat(schema.METRIC_IMPORTANCE, tables)
 
 
+def _confounded(measure: MetricMeasures, is_significant: Array, rows: Callable[[Array], Array]) -> pa.Array:
+    """Significant, the partial correlation's interval holds 0, and it is under a third of the correlation."""
+    pearson, partial = measure.correlation.pearson, measure.correlation.partial
+    unknown = np.isnan(partial.low + pearson.value + measure.p_value + measure.importance.value)
+    is_explained = (partial.low <= 0) & (partial.high >= 0)
+    is_explained &= np.abs(partial.value) < CONFOUNDED_SHARE * np.abs(pearson.value)
+    return pa.array(rows(is_significant & is_explained), mask=rows(unknown))
+
+
 def _noise_floors(measures: Sequence[MetricMeasures]) -> list[Array]:
     """Importance of the random control of each metric's level for its target, (T, K + 1); NaN without one."""
     importance = {(m.metric, m.level, m.target): m.importance.value for m in measures}
@@ -185,9 +197,8 @@ def _significance(measures: Sequence[MetricMeasures], floors: Sequence[Array]) -
     nothing, and without `confidence`, which is ranked apart and would spend the others' error.
     """
     adjusted = [measure.p_value for measure in measures]
-    apart = {RANKED_APART, *NOISE_CONTROL.values()}
     for target in ("prediction", "label", "frame"):
-        family = [i for i, m in enumerate(measures) if m.target == target and m.metric not in apart]
+        family = [i for i, m in enumerate(measures) if m.target == target and m.metric not in APART]
         if family:
             together = adjust_p_values(np.stack([measures[i].p_value for i in family]))
             for place, i in enumerate(family):

@@ -13,22 +13,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from emqa_core.analysis.advice import Advice, AdviceSubject, score_advice, weak_advice
+from emqa_core.analysis.intervals import unit_reasons
 from emqa_core.analysis.metric_error import metric_error_table
 from emqa_core.analysis.metric_measures import MetricMeasures, measure_metric
 from emqa_core.analysis.metric_score import metric_score_table
 from emqa_core.analysis.metric_tables import (
+    APART,
     metric_bin_table,
     metric_importance_table,
     metric_performance_table,
 )
 from emqa_core.analysis.nearest_neighbour import nearest_neighbour_information
+from emqa_core.analysis.recommendation import confounded_metrics, published, recommendation_table
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
+from emqa_core.objects import Array
 from emqa_core.pipeline.count_metrics import (
     CountTask,
     count,
     count_pairs,
     keys_of,
+    level_of,
     needed_pairs,
     targets_of,
 )
@@ -53,13 +59,14 @@ WRITTEN_BY_TASKS = (METRIC_PERFORMANCE.name, METRIC_SCORE.name, METRIC_ERROR.nam
 class MeasureTask:
     """A few metrics to count and measure.
 
-    units, units_at_best: of each target. run, part_name: of the parts written. n_sections: above 1, the
-    counts lie there.
+    units, units_at_best: of each target. labels_of_group (G,) int64: labels that count. run, part_name: of
+    the parts written. n_sections: above 1, the counts lie there.
     """
 
     counting: CountTask
     units: Mapping[str, UnitTotals]
     units_at_best: Mapping[str, UnitTotals]
+    labels_of_group: Array
     classes: ClassList
     run: RunIdentity
     part_name: str
@@ -71,12 +78,15 @@ class MeasuredMetric:
     """One metric's measures, target by target, and its rows of metric_bin.
 
     at_best: the measures at the chosen T and the score of the best F1; none where that is the configured one.
+    rules, weak: candidates for table recommendation, not yet judged against those of other metrics.
     """
 
     metric: ChosenMetric
     measures: list[MetricMeasures]
     at_best: list[MetricMeasures]
     bins: pa.Table
+    rules: list[Advice]
+    weak: list[Advice]
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,7 @@ def measure_tasks(
     counting: CountTask,
     sample: SampleState,
     units_at_best: Mapping[str, UnitTotals],
+    labels_of_group: Array,
     classes: ClassList,
     n_workers: int,
     run: RunIdentity,
@@ -112,7 +123,8 @@ def measure_tasks(
         # Other metrics, as of an attempt with more workers, go into a part of another name.
         named = hashlib.sha256(" ".join([attempt, *(metric.name for metric in shard)]).encode()).hexdigest()
         own = replace(counting, metrics=shard, axes=axes)
-        tasks.append(MeasureTask(own, sample.units, units_at_best, classes, run, part_name(named, first)))
+        name = part_name(named, first)
+        tasks.append(MeasureTask(own, sample.units, units_at_best, labels_of_group, classes, run, name))
     return tasks
 
 
@@ -128,7 +140,9 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
     measured, performance, levels, errors = [], [], [], []
     for metric in counting.metrics:
         axis = counting.axes[metric.name]
+        is_advised = axis.n_bins > 0 and metric.name not in APART
         measures: dict[bool, list[MetricMeasures]] = {False: [], True: []}
+        weak: list[Advice] = []
         of_metric = {}
         for key in keys_of(replace(counting, metrics=(metric,))):
             state = counts.of_key.pop(key)
@@ -145,6 +159,12 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
             )
             if not key.at_best:
                 of_metric[key.target] = state
+            if is_advised and key.target != "frame" and key.at_best == (counting.scores.second is not None):
+                subject = AdviceSubject(axis, level_of(metric, key.target), metric.unit)
+                skipped = unit_reasons(units) != None  # noqa: E711 - elementwise
+                skipped[:-1] |= len(task.classes) == 1  # which would say what all do
+                at = 0 if key.at_best else chosen
+                weak += weak_advice(subject, state, at, skipped, counting.scores.best_or_configured)
         rows = metric_performance_table(
             axis,
             of_metric.get("prediction"),
@@ -161,9 +181,18 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
         if metric.name in counts.errors:
             errors.append(metric_error_table(axis, counts.errors.pop(metric.name), task.classes))
         bins = metric_bin_table([axis], list(of_metric.values()))
-        measured.append(MeasuredMetric(metric, measures[False], measures[True], bins))
+        rules = []
+        if is_advised and has[0] and not axis.is_categorical and _has_units(task):
+            subject = AdviceSubject(axis, level_of(metric, "prediction"), metric.unit)
+            rules = score_advice(subject, scores, task.labels_of_group, counting.scores)
+        measured.append(MeasuredMetric(metric, measures[False], measures[True], bins, rules, weak))
     made = ((METRIC_PERFORMANCE, performance), (METRIC_SCORE, levels), (METRIC_ERROR, errors))
     return MeasuredMetrics(measured, [part for schema, rows in made for part in _written(task, schema, rows)])
+
+
+def _has_units(task: MeasureTask) -> bool:
+    """Whether there are resampling units enough behind all predictions to judge a rule."""
+    return unit_reasons(task.units["prediction"])[-1] is None
 
 
 def _written(task: MeasureTask, schema: TableSchema, tables: Sequence[pa.Table]) -> list[Part]:
@@ -197,7 +226,7 @@ def metric_tables(
     classes: ClassList,
     config: EvaluationConfig,
 ) -> dict[str, pa.Table]:
-    """Tables metric_bin and metric_importance without the common columns."""
+    """Tables metric_bin, metric_importance and recommendation without the common columns."""
     estimates = _nearest_neighbour(measured, sample) if config.nearest_neighbour else None
     bins = [each.bins for each in measured] or [metric_bin_table([], [])]
     iou_thresholds, chosen = np.array(config.evaluated_iou_thresholds), config.chosen_threshold_index
@@ -216,7 +245,17 @@ def metric_tables(
         0,
         scores.best,
     )
+    advice = published(
+        [each for metric in measured for each in metric.rules],
+        [each for metric in measured for each in metric.weak],
+        confounded_metrics(
+            at_best if at_best.num_rows else importance,
+            float(iou_thresholds[chosen]),
+            scores.best_or_configured,
+        ),
+    )
     return {
+        "recommendation": recommendation_table(advice, classes),
         "metric_bin": pa.concat_tables(bins).unify_dictionaries(),
         "metric_importance": pa.concat_tables([importance, at_best]).unify_dictionaries(),
     }

@@ -192,6 +192,7 @@ def count_metrics(
             counting,
             samples[model],
             units_at_best(counting, executor),
+            evaluated.states[model].counts.n_positive_group.sum(axis=0),
             plan.classes,
             executor.n_workers,
             plan.runs[model],

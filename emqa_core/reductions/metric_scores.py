@@ -20,41 +20,34 @@ from emqa_core.reductions.scored_rows import ScoredRows
 from emqa_core.reductions.target_rows import N_GROUPS
 
 CLASS_BINS = 10  # into which the 50 are put for single classes
-_I32_3D, _I64_3D = types.int32[:, :, ::1], types.int64[:, :, ::1]
+# Predictions in the lower half of a word, true positives in the upper one: one step of memory counts both.
+_WORD_OF_KIND = np.array([0, 1, 1 + (1 << 32)])
+_LOWER = (1 << 32) - 1
 
 
 @kernel(
     types.void(
         READ_I64, READ_U8, READ_I32, READ_U8, READ_U8, READ_I16, types.boolean, READ_I64, READ_I64,
-        _I32_3D, _I32_3D, _I64_3D, _I64_3D,
+        types.int64[:, :, ::1], types.int64[:, :, ::1],
     ),
 )  # fmt: skip
 def _take_predictions(  # type: ignore[no-untyped-def]
-    frame_start, frame_group, class_code, kind, level, bins, of_frames, class_bin, shown,
-    n, n_true, class_n, class_true,
-):  # fmt: skip
-    missing = n.shape[1] - 1
+    frame_start, frame_group, class_code, kind, level, bins, of_frames, class_bin, shown, whole, of_class
+):
+    """Bin -1, of rows without the metric, is the last one of both tables."""
     for frame in range(frame_start.shape[0] - 1):
-        group = frame_group[frame]
+        of_group = whole[frame_group[frame]]
         for row in range(frame_start[frame], frame_start[frame + 1]):
-            if kind[row] == 0:
-                continue
             at = np.int64(bins[frame] if of_frames else bins[row])
-            place = at if at >= 0 else missing
-            n[group, place, level[row]] += np.int32(1)
-            if kind[row] == 2:
-                n_true[group, place, level[row]] += np.int32(1)
-            if at >= 0:
-                code = class_code[row]
-                class_n[code, class_bin[at], shown[level[row]]] += 1
-                if kind[row] == 2:
-                    class_true[code, class_bin[at], shown[level[row]]] += 1
+            word = _WORD_OF_KIND[kind[row]]
+            of_group[at, level[row]] += word
+            of_class[class_code[row], class_bin[at], shown[level[row]]] += word
 
 
 @kernel(
     types.void(
         READ_I64, READ_I32, READ_U8, READ_U8, READ_I16, types.boolean, READ_I64,
-        types.int64[:, ::1], _I64_3D,
+        types.int64[:, ::1], types.int64[:, :, ::1],
     ),
 )  # fmt: skip
 def _take_labels(  # type: ignore[no-untyped-def]
@@ -63,7 +56,7 @@ def _take_labels(  # type: ignore[no-untyped-def]
     for frame in range(frame_start.shape[0] - 1):
         for row in range(frame_start[frame], frame_start[frame + 1]):
             at = np.int64(bins[frame] if of_frames else bins[row])
-            if is_found[row] and at >= 0:
+            if is_found[row]:
                 found[at, level[row]] += 1
                 class_found[class_code[row], class_bin[at], level[row]] += 1
 
@@ -101,18 +94,17 @@ class LevelRows:
 class MetricScores:
     """Of one metric with B bins (50, or its categories), K classes, F fine and L shown levels.
 
-    n, n_true (G, B + 1, F) int32: predictions that count and true positives, by jackknife group; the last bin
-    is of those without the metric. found (B, L) int64: labels found by a prediction of the level. class_n,
-    class_true, class_found (K, b, L) int64: the same for classes, in the bins that class_bin (B,) int64 puts
-    the B into. Whatever the configured score threshold. Adds up; `take` adds in place.
+    words (G, B + 1, F) int64: predictions that count, and true positives in the upper half, by jackknife
+    group; the last bin is of those without the metric. found (B + 1, L) int64: labels found by a prediction
+    of the level. class_words, class_found (K, b + 1, L) int64: the same for classes, in the bins that
+    class_bin (B + 1,) int64 puts the B into. Whatever the configured score threshold. Adds up; `take` adds in
+    place.
     """
 
     class_bin: Array
-    n: Array
-    n_true: Array
+    words: Array
     found: Array
-    class_n: Array
-    class_true: Array
+    class_words: Array
     class_found: Array
 
     @classmethod
@@ -120,11 +112,15 @@ class MetricScores:
         class_bin = np.arange(n_bins)
         if not is_categorical:
             class_bin = class_bin * CLASS_BINS // max(n_bins, 1)
-        of_class = n_classes, int(class_bin.max(initial=-1)) + 1, len(scores.shown)
-        n, n_true = np.zeros((2, N_GROUPS, n_bins + 1, len(scores.fine)), np.int32)
-        found = np.zeros((n_bins, len(scores.shown)), np.int64)
-        class_n, class_true, class_found = np.zeros((3, *of_class), np.int64)
-        return cls(class_bin, n, n_true, found, class_n, class_true, class_found)
+        n_class_bins = int(class_bin.max(initial=-1)) + 1
+        class_words, class_found = np.zeros((2, n_classes, n_class_bins + 1, len(scores.shown)), np.int64)
+        return cls(
+            np.append(class_bin, n_class_bins),
+            np.zeros((N_GROUPS, n_bins + 1, len(scores.fine)), np.int64),
+            np.zeros((n_bins + 1, len(scores.shown)), np.int64),
+            class_words,
+            class_found,
+        )
 
     def take_predictions(self, rows: LevelRows, bins: Array, shown: Array, *, of_frames: bool) -> None:
         """Add a partition's predictions. bins (n,) int16, or (F,) of frames; shown (F,) int64: the shown
@@ -133,7 +129,7 @@ class MetricScores:
         side = rows.predictions
         _take_predictions(
             side.frame_start, side.frame_group, side.class_code, rows.kind, rows.level, bins, of_frames,
-            self.class_bin, shown, self.n, self.n_true, self.class_n, self.class_true,
+            self.class_bin, shown, self.words, self.class_words,
         )  # fmt: skip
 
     def take_labels(self, rows: LevelRows, bins: Array, *, of_frames: bool) -> None:
@@ -143,6 +139,19 @@ class MetricScores:
             side.frame_start, side.class_code, rows.is_found, rows.label_level, bins, of_frames,
             self.class_bin, self.found, self.class_found,
         )  # fmt: skip
+
+    @property
+    def is_binned(self) -> bool:
+        """Whether classes have wider bins than all of them together."""
+        return len(self.class_bin) != self.class_words.shape[1]
+
+    def predictions(self) -> Array:
+        """Predictions that count, and true positives, (2, G, B + 1, F)."""
+        return _halves(self.words)
+
+    def class_predictions(self) -> Array:
+        """The same of classes, (2, K, b + 1, L)."""
+        return _halves(self.class_words)
 
     def __add__(self, other: MetricScores) -> MetricScores:
         names = list(self.__dataclass_fields__)[1:]
@@ -154,3 +163,7 @@ class MetricScores:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> MetricScores:
         return cls(*(arrays[name] for name in cls.__dataclass_fields__))
+
+
+def _halves(words: Array) -> Array:
+    return np.stack([words & _LOWER, words >> 32])

@@ -117,6 +117,11 @@ class ScoreAxis:
         same = self.best == self.configured or max(self.best, self.configured) <= self.lowest
         return None if np.isnan(self.best) or same else self.best
 
+    @property
+    def best_or_configured(self) -> float:
+        """The score threshold of what is said of the outcomes of a good one."""
+        return self.configured if self.second is None else self.second
+
     def shown_of_fine(self) -> Array:
         """The shown level of each fine one, (F,) int64."""
         return np.searchsorted(self.shown.edges, self.fine.edges, side="right") - 1

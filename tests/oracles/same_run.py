@@ -37,11 +37,13 @@ KEYS = {
     "metric_error": ("metric", "scope", "class_id", "resolution", "bin", "source", "error_type"),
     "metric_score": ("metric", "scope", "class_id", "resolution", "bin", "score_lower"),
     "slice": ("target", "rank"),
+    "recommendation": ("rank",),
     "quarantine": ("source", "row", "column"),
     "run": ("run_id",),
 }
 # Sums of floats in partition order; everything else is decided by integers.
 ROUNDED = {
+    "recommendation": ("correlation", "correlation_partial"),
     "metric_bin": ("mean",),
     "metric_importance": tuple(
         f"{name}{suffix}"

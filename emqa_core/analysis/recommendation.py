@@ -1,0 +1,114 @@
+"""Table `recommendation`: which candidates hold, in order, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+
+import numpy as np
+import pyarrow as pa
+
+from emqa_core import schema
+from emqa_core.analysis.advice import Advice
+from emqa_core.analysis.advice_text import advice_text
+from emqa_core.analysis.class_performance import scope_columns
+from emqa_core.analysis.importance import adjust_p_values
+from emqa_core.analysis.metric_measures import PARTIAL_CONTROL
+from emqa_core.analysis.metric_tables import SIGNIFICANT
+from emqa_core.analysis.score_rules import MIN_GAIN
+from emqa_core.classes import ClassList
+from emqa_core.objects import Array
+
+
+def holm(p_values: Array) -> Array:
+    """Holm-adjusted p-values (m,) (Holm 1979): the largest (m - j + 1) p_(j) of ranks j up to a p's own."""
+    order = np.argsort(p_values, kind="stable")
+    scaled = p_values[order] * (len(p_values) - np.arange(len(p_values)))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted
+
+
+def published(rules: Sequence[Advice], weak: Sequence[Advice], confounded: Sequence[Advice]) -> list[Advice]:
+    """What holds, most worth first; rules and weak ranges have to hold against all of theirs that were tried,
+    with a gain of MIN_GAIN at least whose interval lies above 0.
+
+    Rules by their gain, then weak ranges of all classes and of each by theirs, then confounded metrics.
+    """
+    return [*_held(rules, holm), *_held(weak, adjust_p_values), *confounded]
+
+
+def _held(tried: Sequence[Advice], adjust: Callable[[Array], Array]) -> list[Advice]:
+    if not tried:
+        return []
+    p_values = adjust(np.array([each.gain.p_value for each in tried]))
+    held = [
+        each.adjusted(float(p))
+        for each, p in zip(tried, p_values, strict=True)
+        if p < SIGNIFICANT and each.gain.value >= MIN_GAIN and each.gain.low > 0
+    ]
+    return sorted(
+        held, key=lambda each: (each.scope >= 0, -each.gain.value, each.metric, each.scope, each.target)
+    )
+
+
+def confounded_metrics(importance: pa.Table, iou_threshold: float, score_threshold: float) -> list[Advice]:
+    """The metrics that table metric_importance marks for all classes, the most important first."""
+    rows = [
+        row
+        for row in importance.to_pylist()
+        if row["is_confounded"]
+        and row["scope"] == "all"
+        and (row["iou_threshold"], row["score_threshold"]) == (iou_threshold, score_threshold)
+    ]
+    rows.sort(key=lambda row: (-row["importance"], row["metric"], row["target"]))
+    return [
+        Advice(
+            "confounded",
+            row["metric"],
+            row["level"],
+            row["target"],
+            "",
+            score_threshold=score_threshold,
+            correlation=row["correlation"],
+            correlation_partial=row["correlation_partial"],
+        )
+        for row in rows
+    ]
+
+
+def recommendation_table(advice: Sequence[Advice], classes: ClassList) -> pa.Table:
+    """Rows without the common columns, in the order of `advice`."""
+    table = schema.RECOMMENDATION
+    gains = [each.gain for each in advice]
+    texts = [
+        advice_text(each, None if each.scope < 0 else classes.names[each.scope], PARTIAL_CONTROL[each.target])
+        for each in advice
+    ]
+    not_computed = ["not_computed" if each.measure == "f1" else None for each in advice]
+    columns: dict[str, object] = {
+        **{
+            field.name: [getattr(each, field.name) for each in advice]
+            for field in fields(Advice)
+            if field.name in table.by_name
+        },
+        **scope_columns(classes, np.array([each.scope for each in advice], np.int64)),
+        "rank": list(range(1, len(advice) + 1)),
+        "gain": [gain.value for gain in gains],
+        "gain_low": [gain.low for gain in gains],
+        "gain_high": [gain.high for gain in gains],
+        "p_value": [gain.p_value for gain in gains],
+        "average_precision_before": [None] * len(advice),
+        "average_precision_after": [None] * len(advice),
+        "average_precision_reason": not_computed,
+        "text": texts,
+    }
+    arrays = []
+    for field in table.own:
+        values = columns[field.name]
+        if not isinstance(values, pa.Array):
+            is_coded = pa.types.is_dictionary(field.type)
+            values = pa.array(values, pa.string() if is_coded else field.type, from_pandas=True)
+            values = values.dictionary_encode() if is_coded else values
+        arrays.append(values)
+    return pa.table(arrays, schema=table.own)
