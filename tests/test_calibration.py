@@ -9,6 +9,7 @@ import pytest
 from emqa_core import evaluate
 from emqa_core.analysis.calibration import expected_calibration_error
 from emqa_core.reductions.calibration_counts import SCORE_UNIT
+from tests.command import emqa
 from tests.oracles.same_run import differences, tables_of
 from tests.oracles.synthetic import make_data_set
 
@@ -78,6 +79,50 @@ def test_the_table_equals_what_the_rows_say(score_threshold: float) -> None:
         np.testing.assert_allclose(own["mean_score"], by_bin["score"].mean(), atol=2 * SCORE_UNIT)
         error = (by_bin.size() / len(of_class) * (by_bin["score"].mean() - right / by_bin.size()).abs()).sum()
         np.testing.assert_allclose(own["expected_calibration_error"], error, atol=1e-8)
+
+
+def of_rows(rows: list[dict], class_id: str | None) -> dict[int, tuple[int, int, float]]:
+    """Predictions, right ones and the sum of scores by bin, one row after the other."""
+    bins: dict[int, tuple[int, int, float]] = {}
+    for row in rows:
+        if row["outcome"] == "ignored" or class_id not in (None, row["class_id"]):
+            continue
+        for k in range(20):
+            if k / 20 <= row["score"] < (k + 1) / 20 or (k == 19 and row["score"] == 1):
+                n, right, total = bins.get(k, (0, 0, 0.0))
+                bins[k] = (n + 1, right + (row["outcome"] == "true_positive"), total + row["score"])
+    return bins
+
+
+def test_every_bin_of_every_class_holds_the_scores_between_its_edges() -> None:
+    """Scores at the edges and a bit beside them, and below 0 and above 1, which are in no bin."""
+    edges = np.arange(21) / 20
+    beside = [edges, np.nextafter(edges, -1), np.nextafter(edges, 2), np.linspace(-0.5, 1.5, 300)]
+    score = np.concatenate(beside)
+    data = detections(np.full(len(score), 0.6), score)
+    result = run(data, score_threshold=-1.0, cluster={"address": "none", "partitions": 3})
+    rows, table = result.table("prediction").to_pylist(), result.table("calibration").to_pylist()
+    for class_id in (None, "0", "1", "2"):
+        expected = of_rows(rows, class_id)
+        own = {row["bin"]: row for row in table if row["class_id"] == class_id}
+        assert own.keys() == expected.keys()
+        total = sum(n for n, _, _ in expected.values())
+        assert total < sum(class_id in (None, row["class_id"]) for row in rows)
+        error = sum(abs(scores - right) for _, right, scores in expected.values()) / total
+        for k, (n, right, scores) in expected.items():
+            assert (own[k]["n_predictions"], own[k]["n_true_positive"]) == (n, right)
+            assert own[k]["mean_score"] == pytest.approx(scores / n, abs=2 * SCORE_UNIT)
+            assert (own[k]["lower"], own[k]["upper"]) == (k / 20, (k + 1) / 20)
+            assert own[k]["expected_calibration_error"] == pytest.approx(error, abs=1e-8)
+
+
+def test_the_terminal_says_how_far_scores_are_off(capsys, tmp_path) -> None:
+    for score, words in ((0.9, "0.400: scores are 0.400 above"), (0.1, "0.400: scores are 0.400 below")):
+        rows = detections(np.full(4, 0.0), np.full(4, score))
+        rows["labels"]["x_px"] = [0.0, 0.0, 100.0, 100.0]
+        run(rows, output=str(tmp_path / words[:5] / str(score)))
+        text = " ".join(emqa(capsys, "show", tmp_path / words[:5] / str(score)).out.split())
+        assert f"expected calibration error {words} precision on average" in text
 
 
 def test_partitions_do_not_matter() -> None:

@@ -33,12 +33,11 @@ def calibration_table(classes: ClassList, counts: Array) -> pa.Table:
     scopes = with_all_classes(counts)
     scope, place = np.nonzero(scopes[0])
     n, n_right = scopes[0, scope, place], scopes[1, scope, place]
-    width = 1.0 / N_CALIBRATION_BINS
     columns = {
         **scope_columns(classes, scope - 1),
         "bin": pa.array(place),
-        "lower": pa.array(place * width),
-        "upper": pa.array((place + 1) * width),
+        "lower": pa.array(place / N_CALIBRATION_BINS),
+        "upper": pa.array((place + 1) / N_CALIBRATION_BINS),
         "n_predictions": pa.array(n),
         "n_true_positive": pa.array(n_right),
         "mean_score": pa.array(scopes[2, scope, place] * SCORE_UNIT / n),

@@ -23,6 +23,7 @@ def _count(class_code, score, right, ignored, chosen, n_classes, n_bins):  # typ
         if (ignored[row] >> shift) & np.uint64(1) or not 0.0 <= value <= 1.0:
             continue
         place = min(np.int64(value * n_bins), n_bins - 1)
+        place -= np.int64(value < place / n_bins)  # the product may be rounded up to a bin's edge
         code = class_code[row]
         out[0, code, place] += 1
         out[1, code, place] += np.int64((right[row] >> shift) & np.uint64(1))

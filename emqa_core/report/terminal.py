@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from emqa_core.report.bars import bar
+from emqa_core.report.calibration import print_calibration
 from emqa_core.report.class_list import ClassFigures, rank_classes
 from emqa_core.report.error_shares import print_errors
 from emqa_core.report.headline import Headline, read_headline
@@ -45,6 +46,7 @@ def print_run(
     row = run.row()
     headline = read_headline(run, view)
     print_headline(page, row, headline, view)
+    print_calibration(page, run, view)
     print_errors(page, run, view)
     rankings = rank_metrics(run, view)
     print_importance(page, rankings, show_all=show_all)

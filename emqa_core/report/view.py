@@ -20,6 +20,7 @@ _READ: dict[str, list[str] | None] = {
     "run": None,
     "summary": None,
     "class_performance": None,
+    "calibration": None,
     "error_type": None,
     "metric_importance": None,
     "metric_bin": None,

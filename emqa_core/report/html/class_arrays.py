@@ -102,7 +102,8 @@ def pack_confusion(run: Run, order: Order, packing: Packing) -> dict[str, Any] |
     label, predicted = (order.class_of(table, name) for name in ("label_class_id", "predicted_class_id"))
     places = np.where(label < 0, k, label), np.where(predicted < 0, k, predicted)
     packing.add_counts("confusion", spread((k + 1, k + 1), places, counts(table, "n"), 0))
-    return {name: numbers(table, name)[0].item() for name in ("iou_threshold", "score_threshold")}
+    # The score is null where no prediction is right: all of them are looked at then.
+    return {name: table[name][0].as_py() for name in ("iou_threshold", "score_threshold")}
 
 
 def pack_calibration(run: Run, order: Order, packing: Packing) -> bool:

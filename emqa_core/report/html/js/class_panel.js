@@ -138,7 +138,9 @@ export class ClassPanel {
       }
     }
     const more = selection.classes.length > MOST_CONFUSED ? ` The ${MOST_CONFUSED} classes with the most errors.` : "";
-    this.parts.confusion.remark.textContent = `At IoU ${about.iou_threshold.toFixed(2)} and score ≥ ${about.score_threshold.toFixed(3)}, whatever is chosen above.${more}`;
+    // Null where no prediction is right.
+    const scores = about.score_threshold === null ? "every score" : `score ≥ ${about.score_threshold.toFixed(3)}`;
+    this.parts.confusion.remark.textContent = `At IoU ${about.iou_threshold.toFixed(2)} and ${scores}, whatever is chosen above.${more}`;
     this.charts.confusion.show({ rows: [...drawn, ...this.confusionRows] }, { label: `Confusion of ${shown.length} classes and background` });
   }
 
