@@ -276,6 +276,52 @@ def report(
     )
 
 
+@app.command(
+    epilog=_epilog(
+        "emqa worst eval --by object_area_px2 --class person --limit 50",
+        "emqa worst eval --by localization --format coco --to localization.json",
+        "emqa worst eval --by frame --format coco --to frames.json",
+    )
+)
+def worst(
+    output: Location,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="METRIC|ERROR|frame",
+            help="A quality metric, error_type, one of the error types, or frame.",
+            show_default=False,
+        ),
+    ],
+    run: RunChoice = None,
+    class_: Annotated[
+        str | None, typer.Option("--class", metavar="CLASS", help="One class, by name or id; default: all.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="Objects, or frames, at most.")] = 100,
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="csv or coco.")] = "csv",
+    to: Annotated[str | None, typer.Option(metavar="FILE", help="Where it goes; default: stdout.")] = None,
+    config: StorageConfigFile = None,
+    set_: StorageSet = None,
+) -> None:
+    """Export the frames or objects that went worst, for inspection or for labelling them again.
+
+    False positives and missed labels, first those of the ranges of a metric in which most more goes wrong
+    than on average; or those of an error type; or whole frames by lowest F1.
+    """
+    from emqa_core.cli.worst import export_worst
+
+    export_worst(
+        output,
+        run,
+        options.configuration(config, set_).storage,
+        by=by,
+        class_=class_,
+        limit=limit,
+        format_=format_,
+        to=to,
+    )
+
+
 @app.command(epilog=_epilog("emqa runs eval", "emqa runs s3://bucket/eval --json"))
 def runs(
     output: Location,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def performance_by_metric(run: Run, view: View, metric: str) -> MetricPerformanc
     """Ten ranges of about equal weight, or all categories. Raises ConfigError for an unknown metric."""
     bins = sorted(rows_where(run, "metric_bin", metric=metric), key=lambda row: row["bin"])
     if not bins:
-        raise _unknown(run, metric)
+        raise unknown_metric(run, metric)
     is_categorical = any(row["category"] is not None for row in bins)
     group_of, names = _categories(bins) if is_categorical else _ranges(bins)
     ranges = {group: RangePerformance(name) for group, name in names.items()}
@@ -73,8 +74,10 @@ def performance_by_metric(run: Run, view: View, metric: str) -> MetricPerformanc
     return MetricPerformance(metric, is_categorical, tuple(shown), total)
 
 
-def _unknown(run: Run, metric: str) -> ConfigError:
-    known = run.table("metric_bin", columns=["metric"])["metric"].unique().to_pylist()
+def unknown_metric(run: Run, metric: str, others: Sequence[str] = ()) -> ConfigError:
+    """The error that names what there is; others: names that would be taken besides metrics."""
+    metrics = run.table("metric_bin", columns=["metric"])["metric"].unique().to_pylist()
+    known = [*others, *metrics]
     near = difflib.get_close_matches(metric, known, n=1)
     return ConfigError(
         f"the run has no quality metric {metric!r}",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.slow.coverage import Coverage, measure_coverage
 
-DATA_SETS = 200
+DATA_SETS = 400
 
 
 @cache
@@ -18,12 +18,12 @@ def _found() -> Coverage:
 
 @pytest.mark.timeout(1200)
 def test_every_interval_holds_the_truth_in_95_of_100() -> None:
-    """Within what 200 data sets can tell; importance of 0 is held by every interval that begins at 0."""
+    """Within what 400 data sets can tell; importance of 0 is held by every interval that begins at 0."""
     lines = _found().lines
     assert len(lines) > 25
     for name, line in lines.items():
         at_zero = name.startswith("importance") and name.endswith("without effect")
-        assert 0.91 <= line.coverage <= (1.0 if at_zero else 0.99), (name, line)
+        assert 0.92 <= line.coverage <= (1.0 if at_zero else 0.985), (name, line)
         assert line.n_null <= 0.25 * (line.n + line.n_null), (name, line)
 
 
