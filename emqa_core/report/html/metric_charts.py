@@ -192,7 +192,7 @@ def _rate(field: str) -> Spec:
 
 
 def error_types() -> Spec:
-    """Share of each error type among the errors of a bin, stacked. rows: end (of the bin), range, type, share, n."""
+    """Share of each error type among the errors of a bin, stacked. rows: end of the bin, type, share, n."""
     return {
         **base(),
         "width": "container",
