@@ -163,6 +163,7 @@ def print_whereabouts(console: Console, runs: Sequence[Run], output: str | None)
     rows = (
         ("tables", f"{output}  (Delta tables, partitioned by run_id)"),
         *(("show", f"emqa show {at} --run {run_id}") for run_id in run_ids if len(run_ids) > 1),
+        ("page", f"{output}/report/{run_ids[0]}.html  (emqa report {at} writes it anew)"),
         ("one metric", f"emqa show {at} --run {run_ids[0]} --metric METRIC --class CLASS"),
         ("all runs", f"emqa runs {at}"),
         ("Python", f"emqa_core.read_run({output!r}, {run_ids[0]!r}).to_pandas('metric_importance')"),
