@@ -120,6 +120,7 @@ figures: .venv/.peers ## every table of docs/benchmarks.md but those of scale (a
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.convert
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.report
 
 .PHONY: scale
 scale: .venv/.peers ## one and two workers on a Dask scheduler (SIZE=XL: 25 million predictions), many partitions

@@ -47,15 +47,20 @@ def timed(arguments: list[str]) -> dict:
     with tempfile.TemporaryDirectory(prefix="emqa-bench-") as folder:
         if arguments[0] == "run":
             arguments = [*arguments, "--output", folder]
-        begun = time.perf_counter()
-        process = subprocess.Popen(
-            [BIN / "emqa", *arguments],
-            env=one_thread(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stderr is not None
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - begun
+        return timed_process(arguments)
+
+
+def timed_process(arguments: list[str]) -> dict:
+    """The same of a command that needs no output of its own."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [BIN / "emqa", *arguments],
+        env=one_thread(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall_s = time.perf_counter() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"emqa {' '.join(arguments)} failed:\n{errors.decode()}")

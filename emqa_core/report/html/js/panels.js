@@ -27,6 +27,7 @@ export class Panels {
 
   drawSeen() {
     for (const panel of this.list) if (panel.isSeen) this.draw(panel);
+    performance.mark("emqa-drawn");
     this.idle ??= LATER(() => this.drawNext());
   }
 
