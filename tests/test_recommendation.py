@@ -212,5 +212,45 @@ def test_the_weak_range_is_the_lowest_grades(run: Run) -> None:
     assert row["recall_after"] - row["recall_before"] == pytest.approx(gain)
 
 
+def test_p_values_of_weak_ranges_are_those_of_z(run: Run) -> None:
+    table = run.to_pandas("recommendation")
+    weak = table[table["kind"] == "weak_range"]
+    best = run.to_pandas("metric_importance")["score_threshold"].max()
+    raw = []
+    for row in weak.to_dict("records"):
+        rows = run.to_pandas(row["target"])
+        if row["target"] == "prediction":
+            rows = rows[rows["score"] >= best]
+            right = (rows["outcome"].astype(str) == "true_positive").to_numpy()
+        else:
+            right = rows["score"].to_numpy() >= best
+        raw.append(p_of_range(rows, right, row))
+    # Benjamini and Hochberg of two: one of predictions, one of labels; of one class nothing is said twice.
+    assert len(raw) == 2
+    smaller, larger = sorted(raw)
+    np.testing.assert_allclose(sorted(weak["p_value"]), [min(2 * smaller, larger), larger], rtol=1e-6)
+
+
+def p_of_range(rows: pd.DataFrame, right: np.ndarray, row: dict[str, Any]) -> float:
+    """One-sided p of z on the odd groups, with the design effects of the grades over all frames."""
+    grade, frame = rows["grade"].to_numpy(), rows["frame_id"].astype(int).to_numpy()
+    effect = 0.0
+    for each in range(GRADES):
+        inside = grade == each
+        n = np.bincount(frame[inside], minlength=N_FRAMES)
+        y = np.bincount(frame[inside], weights=right[inside], minlength=N_FRAMES)
+        p, m = y.sum() / n.sum(), (n > 0).sum()
+        delta = m / (m - 1) * ((y - p * n) ** 2).sum() / (n.sum() * p * (1 - p))
+        effect += delta * n.sum() / len(rows)
+    judged = group_of(rows["frame_id"]) % 2 == 1
+    low = -np.inf if pd.isna(row["lower"]) else row["lower"]
+    high = np.inf if pd.isna(row["upper"]) else row["upper"]
+    inside = (grade > low) & (grade <= high) & judged
+    rest = judged & ~inside
+    p = right[judged].mean()
+    error = np.sqrt(p * (1 - p) * (1 / inside.sum() + 1 / rest.sum()) * max(1.0, effect))
+    return float(stats.norm.cdf((right[inside].mean() - right[rest].mean()) / error))
+
+
 def test_holm_on_a_known_example() -> None:
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])

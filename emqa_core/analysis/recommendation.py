@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from emqa_core import schema
 from emqa_core.analysis.advice import Advice
@@ -54,11 +55,11 @@ def _held(tried: Sequence[Advice], adjust: Callable[[Array], Array]) -> list[Adv
 
 def confounded_metrics(importance: pa.Table, iou_threshold: float, score_threshold: float) -> list[Advice]:
     """The metrics that table metric_importance marks for all classes, the most important first."""
+    marked = importance.filter(pc.fill_null(importance["is_confounded"], False))
     rows = [
         row
-        for row in importance.to_pylist()
-        if row["is_confounded"]
-        and row["scope"] == "all"
+        for row in marked.to_pylist()
+        if row["scope"] == "all"
         and (row["iou_threshold"], row["score_threshold"]) == (iou_threshold, score_threshold)
     ]
     rows.sort(key=lambda row: (-row["importance"], row["metric"], row["target"]))

@@ -22,11 +22,14 @@ from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.group_counts import GroupCounts
 
 MIN_ROWS = 25
+MIN_Z = (
+    3.0  # below 0 on the half of the search: of hundreds of ranges one of noise comes that far now and then
+)
 
 
 @kernel(types.int64[:, ::1](READ_I64_2D, READ_I64_2D, READ_F64, types.boolean))
 def _search(n, right, effect, single):  # type: ignore[no-untyped-def]
-    """First and last bin of the lowest z of each scope, (S, 2), -1 for none. single: one bin, no range."""
+    """First and last bin of the lowest z of each scope below -MIN_Z, (S, 2), -1 for none. single: one bin."""
     n_scopes, n_bins = n.shape
     out = np.full((n_scopes, 2), -1, np.int64)
     for scope in range(n_scopes):
@@ -35,7 +38,7 @@ def _search(n, right, effect, single):  # type: ignore[no-untyped-def]
         if hits == 0 or hits == rows:
             continue
         spread = hits / rows * (1 - hits / rows) * effect[scope]
-        lowest = 0.0
+        lowest = -MIN_Z
         for first in range(n_bins):
             inside = 0
             inside_hits = 0

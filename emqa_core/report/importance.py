@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emqa_core.quality.catalogue import CONTROLS
 from emqa_core.report.view import Row, View, rows_in_view
@@ -35,6 +35,7 @@ class MetricEffect:
     correlation_high: float | None
     mutual_information_knn: float | None
     reason: str | None
+    is_confounded: bool | None = None
 
     @property
     def title(self) -> str:
@@ -98,4 +99,6 @@ def _ranking(target: str, effects: list[MetricEffect]) -> Ranking:
 
 
 def _effect(row: Row) -> MetricEffect:
-    return MetricEffect(**{name: row[name] for name in MetricEffect.__dataclass_fields__})
+    # A run of an earlier version may lack some.
+    known: dict[str, Any] = {name: row.get(name) for name in MetricEffect.__dataclass_fields__}
+    return MetricEffect(**known)

@@ -32,7 +32,8 @@ def print_importance(page: Page, rankings: tuple[Ranking, ...], *, show_all: boo
     page.heading("Metric importance and correlation")
     page.paragraph(
         f"Importance: 0 chance, 1 the metric tells the outcome; bars to {scale:g}, {page.glyphs.mark} the"
-        f" noise floor, * significant. Correlation: Pearson, bars to ±{correlation_scale:g}, none for"
+        f" noise floor, * significant, ~ significant but explained by size (frames: by their labels' number)."
+        f" Correlation: Pearson, bars to ±{correlation_scale:g}, none for"
         " categories. (P) prediction, (L) label, (F) frame metric.",
         "dim",
     )
@@ -93,7 +94,7 @@ def _print_effect(
         " ",
         coloured(bar(effect.importance, scale, bar_width, page.glyphs, floor), colour),
         (f"{measure(effect.importance):>6}", "bold" if effect.is_significant else ""),
-        "*" if effect.is_significant else " ",
+        "~" if effect.is_confounded else "*" if effect.is_significant else " ",
     ]
     if wide:
         pieces.append((f" {interval(effect.importance_low, effect.importance_high):<14}", "dim"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from emqa_core.report.advice_list import print_advice
 from emqa_core.report.bars import bar
 from emqa_core.report.calibration import print_calibration
 from emqa_core.report.class_list import ClassFigures, rank_classes
@@ -38,8 +39,8 @@ def print_run(
 ) -> None:
     """Print a run: for all classes or one, at the chosen IoU threshold or another evaluated one.
 
-    `metric`: whose performance is charted, default the most important one. `show_all`: every class and
-    every metric. Raises ConfigError for a class, threshold or metric that the run does not have.
+    `metric`: whose performance is charted, default the most important one. `show_all`: every class,
+    metric and recommendation. Raises ConfigError for a class, threshold or metric that the run does not have.
     """
     page, run = Page(console), held(run)
     view = choose_view(run, class_, iou_threshold)
@@ -50,6 +51,7 @@ def print_run(
     print_errors(page, run, view)
     rankings = rank_metrics(run, view)
     print_importance(page, rankings, show_all=show_all)
+    print_advice(page, run, view, show_all=show_all)
     charted = metric or most_important_metric(rankings)
     if charted is not None:
         print_performance(page, performance_by_metric(run, view, charted))

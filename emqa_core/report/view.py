@@ -23,6 +23,7 @@ _READ: dict[str, list[str] | None] = {
     "calibration": None,
     "error_type": None,
     "metric_importance": None,
+    "recommendation": None,
     "metric_bin": None,
     # By far the largest, and its sums over frames are for intervals of its own bins.
     "metric_performance": [
