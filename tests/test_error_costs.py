@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.oracles.error_costs import expected_costs
+from tests.oracles.same_run import OF_A_RUN, differences, tables_of
 from tests.test_error_types import objects, random_data, run
 
 Cost = dict[tuple[str, str | None], float | None]  # by error type and class
@@ -100,3 +101,24 @@ def test_no_error_costs_more_than_there_is_to_gain() -> None:
             assert cost is not None and 0 <= cost <= 1 - ap + 1e-12
         assert found["missed", key] <= found["false_negative", key]
         assert found["background", key] <= found["false_positive", key] + 1e-12
+
+
+def test_telling_errors_apart_changes_no_other_number() -> None:
+    """Rows that stand in another class for what they would be are in no curve and no highest score."""
+    labels, predictions = random_data(0)
+    # Class 1 is found once; an error of class that would be right there has a higher score.
+    more = objects((11, 1, 40, 40, 10, 10), (10, 1, 40, 40, 10, 10))
+    found = objects((11, 1, 40, 40, 10, 10, 0.55), (10, 2, 40, 40, 10, 10, 0.95), score=True)
+    more = more.assign(is_crowd=False, is_ignored=False)
+    labels = pd.concat([labels[labels["class_id"] != 1], more])
+    predictions = pd.concat([predictions[predictions["class_id"] != 1], found])
+    told, untold = (
+        tables_of(run(labels, predictions, error_types=is_told, cluster={"address": "none", "partitions": 3}))
+        for is_told in (True, False)
+    )
+    curve = told["precision_recall"].to_pandas()
+    first = curve[(curve["class_id"] == "1") & (curve["recall"] == 0)]
+    assert set(first["score"]) == {0.55}
+    of_errors = {name: told[name] for name in ("error_type", "confusion")}
+    apart = ("error_type", "configuration", *OF_A_RUN)
+    assert differences(told, {**untold, **of_errors}, apart=apart) == []

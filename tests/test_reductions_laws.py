@@ -17,12 +17,16 @@ from hypothesis import strategies as st
 
 from emqa_core.analysis.metric_counts import MetricCounts, count_metric
 from emqa_core.reductions.bin_pairs import BinPairs
+from emqa_core.reductions.causes import Causes
 from emqa_core.reductions.class_groups import ClassGroups, count_found
 from emqa_core.reductions.co_moments import CoMoments
+from emqa_core.reductions.confusion_counts import ClassPairs, ConfusionCounts
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.group_counts import GroupCounts
+from emqa_core.reductions.metric_errors import ErrorRows, MetricErrors
 from emqa_core.reductions.row_sample import RowSample
+from emqa_core.reductions.score_runs import ScoreRuns
 from emqa_core.reductions.unit_totals import UnitTotals
 from emqa_core.reductions.worst_rows import WorstRows
 from tests.metric_partitions import Partition, axis_of, random_partition
@@ -128,6 +132,51 @@ def counts(level: str, target: str, *, has_control: bool = True) -> Reduction:
     return reduction
 
 
+def metric_errors(whole: Partition) -> Callable[[Partition], MetricErrors]:
+    """Every row that is wrong at the chosen threshold has one of three types."""
+    axis = axis_of(whole, "prediction")
+    bit = np.uint64(1 << whole.chosen)
+
+    def of(part: Partition) -> MetricErrors:
+        state = MetricErrors.zero(part.n_classes, axis.n_bins, (3, 3))
+        sides = (
+            ("prediction", part.predictions, part.prediction_values),
+            ("label", part.labels, part.label_values),
+        )
+        for side, rows, values in sides:
+            is_wrong = ((rows.right | rows.ignored) & bit) == 0
+            error = np.where(is_wrong, rows.key_hash % np.uint64(3), -1).astype(np.int8)
+            state.take(side, ErrorRows.of(rows, error), axis.bin_of(values), of_frames=False)
+        return state
+
+    return of
+
+
+def confusion_counts(whole: Partition) -> Callable[[Partition], ConfusionCounts]:
+    """Predictions that are right hold a label of any class; scores come from the rows' keys."""
+
+    def of(part: Partition) -> ConfusionCounts:
+        rows, n = part.predictions, len(part.predictions)
+        score = rows.key_hash / 2.0**64
+        held = np.flatnonzero(rows.right)
+        label_class = (rows.key_hash[held] % np.uint64(whole.n_classes)).astype(np.int32)
+        runs = ScoreRuns.of(
+            frame_start=rows.frame_start,
+            frame_group=rows.frame_group,
+            class_code=rows.class_code,
+            is_evaluated=np.ones(n, bool),
+            outside=np.zeros(n, np.uint16),
+            score=score,
+            matched_row=held[::2].copy(),
+            matched_bits=np.ones((len(held[::2]), 2, 1), np.uint64),
+            causes=Causes.none(n).with_unpaired(rows.right == 0),
+        )
+        pairs = ClassPairs(label_class, rows.class_code[held], score[held])
+        return ConfusionCounts.of(runs, pairs, 0.4, whole.n_classes)
+
+    return of
+
+
 REDUCTIONS: dict[str, Reduction] = {
     "RowSample": row_sample,
     "WorstRows": worst_rows,
@@ -141,6 +190,8 @@ REDUCTIONS: dict[str, Reduction] = {
     "FrameSums": frame_sums,
     "BinPairs": bin_pairs,
     "CoMoments": co_moments,
+    "MetricErrors": metric_errors,
+    "ConfusionCounts": confusion_counts,
     "MetricCounts of predictions": counts("prediction", "prediction"),
     "MetricCounts of a frame metric": counts("frame", "label"),
     "MetricCounts of frames": counts("frame", "frame"),
@@ -217,9 +268,9 @@ def test_a_state_survives_the_way_between_processes(name: str) -> None:
     whole = random_partition(np.random.default_rng(5), 20, 3, 10)
     state = REDUCTIONS[name](whole)(whole)
     assert differences(pickle.loads(pickle.dumps(state)), state) == []  # noqa: S301 - our own bytes
-    if isinstance(state, MetricCounts):
+    if isinstance(state, MetricCounts | MetricErrors):
         arrays = state.to_arrays()
         assert all(isinstance(array, np.ndarray) and array.dtype.kind != "O" for array in arrays.values())
-        assert differences(MetricCounts.from_arrays(arrays), state) == []
+        assert differences(type(state).from_arrays(arrays), state) == []
     elif hasattr(state, "to_arrays"):
         assert differences(type(state).from_arrays("s", state.to_arrays("s")), state) == []

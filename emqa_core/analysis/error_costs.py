@@ -122,6 +122,7 @@ class ErrorSteps:
     types.Tuple((types.int64[:, ::1], types.float64[:, ::1]))(
         READ_I64, READ_U8, READ_U32_2D, READ_I64_2D, READ_I64_2D, READ_F64_2D, READ_F64
     ),
+    error_model="numpy",  # no divisor is 0: no branch for it
 )
 def _fix(class_start, causes, before, first_counts, n_positive, peak_after, points):  # type: ignore[no-untyped-def]
     n_classes, n_fixes = n_positive.shape
@@ -131,12 +132,22 @@ def _fix(class_start, causes, before, first_counts, n_positive, peak_after, poin
     for code in range(n_classes):
         most = max(most, class_start[code + 1] - class_start[code])
     envelope = np.empty(most)
+    all_wrong = np.empty(most, np.int64)
     for code in range(n_classes):
         first = first_counts[code]
+        begin, end = class_start[code], class_start[code + 1]
+        for index in range(begin, end):
+            wrong = 0
+            for each in range(FIRST_ERROR, RENAMED):
+                wrong += first[each] + before[index, each]
+            all_wrong[index - begin] = wrong
+        needed, needed_of = np.empty(0, np.int64), np.int64(0)
         for fix in range(n_fixes):
             n_labels = n_positive[code, fix]
             if n_labels <= 0:
                 continue
+            if n_labels != needed_of:
+                needed, needed_of = needed_for(points, n_labels), n_labels
             extra = 0  # the cause whose rows are right once this is fixed
             if fix == _LOCALIZATION:
                 extra = RELOCATED
@@ -146,14 +157,13 @@ def _fix(class_start, causes, before, first_counts, n_positive, peak_after, poin
             if extra:
                 n_first += first[extra]
             n_right = n_first
-            for index in range(class_start[code], class_start[code + 1]):
+            for index in range(begin, end):
                 cause = causes[index]
                 if cause != TRUE_POSITIVE and cause != extra:
                     continue
                 wrong = 0
                 if fix != _FALSE_POSITIVE:
-                    for each in range(FIRST_ERROR, RENAMED):
-                        wrong += first[each] + before[index, each]
+                    wrong = all_wrong[index - begin]
                     if 0 < fix < _MISSED:
                         gone = fix - 1 + FIRST_ERROR
                         wrong -= first[gone] + before[index, gone]
@@ -166,7 +176,6 @@ def _fix(class_start, causes, before, first_counts, n_positive, peak_after, poin
                 highest = max(highest, envelope[index])
                 envelope[index] = highest
             peak[code, fix] = highest
-            needed = needed_for(points, n_labels)
             for point in range(points.shape[0]):
                 if n_first <= needed[point] < n_right:
                     total[code, fix] += np.int64(envelope[needed[point] - n_first] * _UNIT)
