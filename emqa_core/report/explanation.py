@@ -52,7 +52,7 @@ def print_explanation(
     _print_meaning(page, metric, effects, view)
     for effect in effects:
         _print_effect(page, effect)
-    print_performance(page, performance)
+    print_performance(page, performance, with_meaning=False)
     if view.class_id is None:
         _print_texts(page, whole, metric)
 
