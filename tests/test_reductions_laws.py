@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from emqa_core.analysis.metric_counts import MetricCounts, count_metric
 from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.reductions.class_groups import ClassGroups, count_found
+from emqa_core.reductions.class_pairs import ClassPairs
 from emqa_core.reductions.co_moments import CoMoments
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.frame_sums import FrameSums
@@ -86,6 +87,10 @@ def class_groups(_: Partition) -> Callable[[Partition], ClassGroups]:
     return of
 
 
+def class_pairs(_: Partition) -> Callable[[Partition], ClassPairs]:
+    return lambda part: ClassPairs.of(part.labels, part.chosen, part.n_classes, of_right=False)
+
+
 def frame_sums(whole: Partition) -> Callable[[Partition], FrameSums]:
     axis = axis_of(whole, "prediction")
     return lambda part: FrameSums.of(
@@ -138,6 +143,7 @@ REDUCTIONS: dict[str, Reduction] = {
     "UnitTotals of frames": units_of_frames,
     "GroupCounts": group_counts,
     "ClassGroups": class_groups,
+    "ClassPairs": class_pairs,
     "FrameSums": frame_sums,
     "BinPairs": bin_pairs,
     "CoMoments": co_moments,
