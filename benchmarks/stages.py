@@ -56,7 +56,7 @@ STAGES: tuple[tuple[str, str, str | None], ...] = (
     ("write fact tables", "emqa_core.storage.parts:write_part", IN_EVALUATE),
     ("count outcomes", "emqa_core.reductions.class_counts:count_labels", None),
     ("count outcomes", "emqa_core.reductions.class_counts:count_predictions", None),
-    ("count outcomes", "emqa_core.reductions.class_counts:cooccurrence", None),
+    ("count outcomes", "emqa_core.reductions.class_pairs:ClassPairs.of", None),
     ("sample", f"{P}.metric_rows:sample_state", None),
     ("leave for later stages", f"{P}.metric_rows:leave_rows", None),
     ("leave for later stages", "emqa_core.matching.matches:Matches.score_runs", None),

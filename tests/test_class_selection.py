@@ -26,7 +26,7 @@ def _run(classes: tuple[str, ...] | None, *, crowds: bool) -> Any:
     )
 
 
-@pytest.mark.parametrize("classes", [("1", "10"), ("2", "10"), ("1", "2"), ("1",), ("1", "2", "10")])
+@pytest.mark.parametrize("classes", [("1", "10"), ("2", "10"), ("1", "2"), ("1",), ("10",), ("1", "2", "10")])
 @pytest.mark.parametrize("crowds", [False, True])
 def test_a_selection_is_a_run_of_its_own(classes: tuple[str, ...], crowds: bool) -> None:
     found = measures_of(_run(None, crowds=crowds), classes, 0.5)

@@ -20,6 +20,7 @@ from tests.coco_files import predictions_json, write_json, write_set
 from tests.command import emqa, emqa_program
 
 RUN_DATE = ("--run-date", "2026-01-05")
+COMMANDS = ("run", "validate", "show", "explain", "worst", "runs", "convert", "config", "demo")
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -31,7 +32,7 @@ def test_help_answers_at_once_and_version_says_which() -> None:
     help_text = emqa_program("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert help_text.code == 0
-    for command in ("run", "validate", "show", "worst", "runs", "convert", "config", "demo"):
+    for command in COMMANDS:
         assert f"\n  {command} " in help_text.out
     # 0.15 s on an idle machine; a heavy import would add a second.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.8
@@ -39,7 +40,7 @@ def test_help_answers_at_once_and_version_says_which() -> None:
     assert version.out.startswith(f"emqa {__version__} ")
 
 
-@pytest.mark.parametrize("command", ["run", "validate", "show", "worst", "runs", "convert", "config", "demo"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_has_examples_and_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = emqa(capsys, command, "--help").out
     assert "Examples:\n    emqa " in text

@@ -19,6 +19,7 @@ from emqa_core.analysis.metric_counts import MetricCounts, count_metric
 from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.reductions.causes import Causes
 from emqa_core.reductions.class_groups import ClassGroups, count_found
+from emqa_core.reductions.class_pairs import ClassPairs
 from emqa_core.reductions.co_moments import CoMoments
 from emqa_core.reductions.confusion_counts import ClassPairs, ConfusionCounts
 from emqa_core.reductions.distinct_values import DistinctValues
@@ -88,6 +89,10 @@ def class_groups(_: Partition) -> Callable[[Partition], ClassGroups]:
         return ClassGroups.of(rows, together, found)
 
     return of
+
+
+def class_pairs(_: Partition) -> Callable[[Partition], ClassPairs]:
+    return lambda part: ClassPairs.of(part.labels, part.chosen, part.n_classes, of_right=False)
 
 
 def frame_sums(whole: Partition) -> Callable[[Partition], FrameSums]:
@@ -187,6 +192,7 @@ REDUCTIONS: dict[str, Reduction] = {
     "UnitTotals of frames": units_of_frames,
     "GroupCounts": group_counts,
     "ClassGroups": class_groups,
+    "ClassPairs": class_pairs,
     "FrameSums": frame_sums,
     "BinPairs": bin_pairs,
     "CoMoments": co_moments,

@@ -155,15 +155,12 @@ def class_cooccurrence_table(performance: ClassPerformance) -> pa.Table:
     """Table `class_cooccurrence`: pairs of classes that share a frame."""
     classes, counts = performance.classes, performance.counts
     sources, codes, others, products = [], [], [], []
-    for source, matrices in (
-        ("prediction", counts.cooccurrence_prediction),
-        ("label", counts.cooccurrence_label),
-    ):
-        first, second = np.nonzero(matrices[0])
+    for source, pairs in (("prediction", counts.prediction_pairs), ("label", counts.label_pairs)):
+        first, second = np.divmod(pairs.pair, pairs.n_classes)
         sources += [source] * len(first)
         codes.append(first)
         others.append(second)
-        products.append(matrices[:, first, second])
+        products.append(pairs.sums)
     columns = [
         *_class_columns(classes, np.concatenate(codes)),
         *_class_columns(classes, np.concatenate(others)),

@@ -278,6 +278,45 @@ def report(
 
 @app.command(
     epilog=_epilog(
+        "emqa explain object_area_px2 eval",
+        "emqa explain frame_brightness s3://bucket/eval --class person --iou-threshold 0.75",
+    )
+)
+def explain(
+    metric: Annotated[
+        str, typer.Argument(metavar="METRIC", help="A quality metric of the run.", show_default=False)
+    ],
+    output: Location,
+    run: RunChoice = None,
+    class_: Annotated[
+        str | None, typer.Option("--class", metavar="CLASS", help="One class, by name or id; default: all.")
+    ] = None,
+    iou_threshold: Annotated[
+        float | None,
+        typer.Option(metavar="T", help="Another evaluated IoU threshold; default: the run's chosen one."),
+    ] = None,
+    config: StorageConfigFile = None,
+    set_: StorageSet = None,
+) -> None:
+    """Explain one metric: what it is, and what depends on it, how surely and where.
+
+    Importance and correlations with their intervals for predictions, labels and frames, TPR and FNR by its
+    ranges, the slices and recommendations that name it.
+    """
+    from emqa_core.cli.explain import explain_metric
+
+    explain_metric(
+        metric,
+        output,
+        run,
+        options.configuration(config, set_).storage,
+        class_=class_,
+        iou_threshold=iou_threshold,
+    )
+
+
+@app.command(
+    epilog=_epilog(
         "emqa worst eval --by object_area_px2 --class person --limit 50",
         "emqa worst eval --by localization --format coco --to localization.json",
         "emqa worst eval --by frame --format coco --to frames.json",

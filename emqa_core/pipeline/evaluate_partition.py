@@ -59,8 +59,9 @@ from emqa_core.quality.compute import (
 )
 from emqa_core.quality.own_values import OwnErrors
 from emqa_core.reductions.calibration_counts import count_calibration
-from emqa_core.reductions.class_counts import ClassCounts, cooccurrence, count_labels, count_predictions
+from emqa_core.reductions.class_counts import ClassCounts, count_labels, count_predictions
 from emqa_core.reductions.class_groups import ClassGroups, count_found
+from emqa_core.reductions.class_pairs import ClassPairs
 from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.score_levels import ScoreRange
 from emqa_core.storage.location import Location
@@ -342,8 +343,8 @@ def _count(
         n_prediction,
         n_true,
         n_frames,
-        cooccurrence(outcomes, options.chosen, n_classes, of_right=True),
-        cooccurrence(label_outcomes, options.chosen, n_classes, of_right=False),
+        ClassPairs.of(outcomes, options.chosen, n_classes, of_right=True),
+        ClassPairs.of(label_outcomes, options.chosen, n_classes, of_right=False),
         of_errors[0],
         of_errors[1],
         count_calibration(outcomes, predictions.score, options.chosen, n_classes),

@@ -25,6 +25,7 @@ from emqa_core.pipeline.plain_values import from_arrays, to_arrays
 from emqa_core.pipeline.scratch import Scratch, StoredScratch
 from emqa_core.reductions.class_counts import ClassCounts
 from emqa_core.reductions.class_groups import ClassGroups
+from emqa_core.reductions.class_pairs import ClassPairs
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.row_sample import RowSample
 from emqa_core.reductions.run_blocks import RunIndex
@@ -111,6 +112,7 @@ _CLASSES = (
     CachedFile,
     ClassCounts,
     ClassGroups,
+    ClassPairs,
     DistinctValues,
     Part,
     PartitionState,

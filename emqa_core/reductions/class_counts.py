@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,10 +15,10 @@ from emqa_core.kernel_types import (
     READ_I64,
     READ_U8,
     READ_U16,
-    READ_U64,
     READ_U64_3D,
 )
-from emqa_core.objects import Array, OutcomeRows
+from emqa_core.objects import Array
+from emqa_core.reductions.class_pairs import ClassPairs
 
 _RANGES_TOGETHER = 4
 
@@ -90,8 +89,8 @@ class ClassCounts:
     the score. n_prediction, n_true_positive (K, A, T): at the score threshold, predictions that
     count and true positives (as many labels are found). n_frames_with_label (K,): frames with a label
     that counts.
-    cooccurrence_prediction, cooccurrence_label (4, K, K): of `cooccurrence` at the chosen threshold, y true
-    positives and missed labels. n_prediction_error (K, 5), n_label_error (K, 3): false positives and missed
+    prediction_pairs, label_pairs: at the chosen threshold, y true positives and missed labels.
+    n_prediction_error (K, 5), n_label_error (K, 3): false positives and missed
     labels at the chosen threshold by error type, (K, 0) where those were not asked for.
     calibration (3, K, 20): of `count_calibration`.
     """
@@ -102,76 +101,14 @@ class ClassCounts:
     n_prediction: Array
     n_true_positive: Array
     n_frames_with_label: Array
-    cooccurrence_prediction: Array
-    cooccurrence_label: Array
+    prediction_pairs: ClassPairs
+    label_pairs: ClassPairs
     n_prediction_error: Array
     n_label_error: Array
     calibration: Array
 
     def __add__(self, other: ClassCounts) -> ClassCounts:
         return ClassCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-    def to_arrays(self) -> dict[str, Array]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> ClassCounts:
-        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-
-
-@kernel(
-    types.int64[:, :, ::1](READ_I64, READ_I32, READ_U64, READ_U64, types.uint64, types.int64, types.int64)
-)
-def _cooccurrence(frame_start, class_code, ignored, right, wanted, chosen, n_classes):  # type: ignore[no-untyped-def]
-    total = np.zeros((4, n_classes, n_classes), np.int64)
-    n_rows = np.zeros(n_classes, np.int64)
-    n_wanted = np.zeros(n_classes, np.int64)
-    present = np.empty(n_classes, np.int64)
-    for frame in range(frame_start.shape[0] - 1):
-        n_present = 0
-        for row in range(frame_start[frame], frame_start[frame + 1]):
-            if not (ignored[row] >> np.uint64(chosen)) & np.uint64(1):
-                code = class_code[row]
-                if n_rows[code] == 0:
-                    present[n_present] = code
-                    n_present += 1
-                n_rows[code] += 1
-                n_wanted[code] += ((right[row] >> np.uint64(chosen)) & np.uint64(1)) == wanted
-        for i in range(n_present):
-            own = present[i]
-            # One of each pair and its mirror image: which of the two does not matter until the end.
-            for j in range(i + 1):
-                total[0, own, present[j]] += n_rows[own] * n_rows[present[j]]
-                total[3, own, present[j]] += 1
-            if n_wanted[own] == 0:
-                continue
-            for j in range(n_present):
-                total[1, present[j], own] += n_rows[present[j]] * n_wanted[own]
-                total[2, own, present[j]] += n_wanted[own] * n_wanted[present[j]]
-        for i in range(n_present):
-            n_rows[present[i]] = 0
-            n_wanted[present[i]] = 0
-    for kind in (0, 3):
-        for i in range(n_classes):
-            for j in range(i):
-                both = total[kind, i, j] + total[kind, j, i]
-                total[kind, i, j] = both
-                total[kind, j, i] = both
-    return total
-
-
-def cooccurrence(rows: OutcomeRows, chosen: int, n_classes: int, *, of_right: bool) -> Array:
-    """Σ over frames of n_class · n_other, n_class · y_other, y_class · y_other, and 1 where neither n is 0:
-    (4, K, K) int64.
-
-    n: rows that count at a threshold, y the right ones among them or the wrong ones.
-    """
-    return np.asarray(
-        _cooccurrence(
-            rows.frame_start, rows.class_code, rows.ignored, rows.right, np.uint64(of_right), chosen,
-            n_classes,
-        )
-    )  # fmt: skip
 
 
 def count_predictions(

@@ -16,6 +16,7 @@ TITLES = {
 }
 SHOWN = 12
 WITH_INTERVALS = 110
+WITH_IMPORTANCE_INTERVAL = 92
 
 
 def print_importance(page: Page, rankings: tuple[Ranking, ...], *, show_all: bool) -> None:
@@ -80,8 +81,8 @@ def _print_ranking(
 def _print_effect(
     page: Page, effect: MetricEffect, name_width: int, scale: float, correlation_scale: float
 ) -> None:
-    wide = page.width >= WITH_INTERVALS
-    fixed = len(INDENT) + name_width + 1 + 7 + 2 + 1 + 7 + (32 if wide else 0)
+    wide, half_wide = page.width >= WITH_INTERVALS, page.width >= WITH_IMPORTANCE_INTERVAL
+    fixed = len(INDENT) + name_width + 1 + 7 + 2 + 1 + 7 + (32 if wide else 15 if half_wide else 0)
     room = min(max(page.width - fixed, 14), 48)
     bar_width = room * 6 // 10
     side = (room - bar_width - 1) // 2
@@ -96,7 +97,7 @@ def _print_effect(
         (f"{measure(effect.importance):>6}", "bold" if effect.is_significant else ""),
         "~" if effect.is_confounded else "*" if effect.is_significant else " ",
     ]
-    if wide:
+    if half_wide:
         pieces.append((f" {interval(effect.importance_low, effect.importance_high):<14}", "dim"))
     pieces += [
         "  ",

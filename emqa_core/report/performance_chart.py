@@ -31,10 +31,10 @@ class _Column:
         return bar_scale(max(rate.value or 0.0 for rate in (*self.rates, self.total)))
 
 
-def print_performance(page: Page, performance: MetricPerformance) -> None:
+def print_performance(page: Page, performance: MetricPerformance, *, with_meaning: bool = True) -> None:
     """The chart of one metric: its ranges or categories, predictions on the left, labels on the right."""
     unit, meaning = _unit_and_meaning(performance.metric)
-    page.heading(f"Performance by {performance.metric}", meaning)
+    page.heading(f"Performance by {performance.metric}", meaning if with_meaning else "")
     shown = performance.ranges[:MAX_CATEGORIES] if performance.is_categorical else performance.ranges
     total = performance.total
     sides = (
