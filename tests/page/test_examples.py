@@ -167,6 +167,20 @@ def test_boxes_lie_where_they_belong(page: Any) -> None:
     assert colours == ["rgb(232, 113, 10)", "rgb(26, 115, 232)", "rgb(255, 255, 255)", "rgb(217, 48, 37)"]
 
 
+def test_unsure_predictions_are_faint(page: Any) -> None:
+    page.evaluate(
+        "examples.frames[1].objects.push([5, 5, 9, 9, 0, 0, 0, 0, 0.0], [5, 5, 9, 9, 0, 0, 0, 0, 4.5])"
+    )
+    render(page)
+    figure = page.locator("figure").nth(1)
+    faint = "(boxes) => boxes.map((e) => Number(getComputedStyle(e).opacity))"
+    # Labels, a prediction of no and one of every certainty, halo and example.
+    assert figure.locator(".example-box").evaluate_all(faint) == [1, 1, 0.08, 1, 1, 1]
+    figure.get_by_role("button").click()
+    shown = page.get_by_role("dialog").locator(".example-box")
+    assert shown.evaluate_all(faint) == [1, 1, 0.3, 1, 1, 1]
+
+
 def test_a_panel_of_the_frames_shape_without_a_picture(page: Any) -> None:
     render(page)
     stage = page.locator("figure").nth(1).locator(".example-stage")

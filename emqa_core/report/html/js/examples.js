@@ -6,6 +6,8 @@ import { element, value } from "emqa/format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const FIRST_SHOWN = 12;
+// Of a hundred predictions most are unsure: they stay in the background, in small pictures all the more.
+const FAINTEST = { small: 0.08, large: 0.3 };
 const SOURCES = ["prediction", "label"];
 const REASONS = {
   image_empty: "the image is an empty file",
@@ -178,22 +180,21 @@ function stage(examples, frame, { main, classes, alt, isLarge = false }) {
   const objects = frame.objects.map((values) => objectOf(examples, values));
   objects
     .filter((each, place) => place !== main && (classes === null || classes.has(each.classId)))
-    .forEach((each) => drawing.append(box(each, "")));
+    .forEach((each) => drawing.append(box(each, "", isLarge ? FAINTEST.large : FAINTEST.small)));
   if (main !== null) {
-    drawing.append(box(objects[main], " example-halo"), box(objects[main], " example-main"));
+    drawing.append(box(objects[main], " example-halo", 1), box(objects[main], " example-main", 1));
   }
   of.append(drawing);
   return of;
 }
 
-function box(shown, kind) {
+/** A box; that of a prediction is the fainter the lower its score, from `faintest` on. */
+function box(shown, kind, faintest) {
   const rectangle = svg("rect", shown.box);
   const outcome = shown.outcome in OUTCOMES ? shown.outcome : "ignored";
   rectangle.setAttribute("class", `example-box outcome-${outcome.replace("_", "-")} of-${shown.source}${kind}`);
-  if (!kind && shown.score !== null) {
-    // Of a hundred predictions most are unsure: they stay in the background.
-    rectangle.style.opacity = String(0.3 + 0.7 * Math.min(Math.max(shown.score, 0), 1));
-  }
+  const score = Math.min(Math.max(shown.score ?? 1, 0), 1);
+  rectangle.style.opacity = String(faintest + (1 - faintest) * score);
   const title = svg("title");
   title.textContent = [shown.className, shown.score?.toFixed(2), OUTCOMES[shown.outcome] ?? shown.outcome]
     .filter((part) => part !== undefined)
