@@ -19,12 +19,14 @@ EVIL = "<script>alert(1)</script>"
 _HTML = Path(report.__file__).parent / "html"
 _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
+ content="default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>:root {{ color-scheme: light dark; }} body {{ font: 16px/1.5 sans-serif; }} {style}</style>
 </head><body>
-<main id="grid"></main><script type="module">{module}
-Object.assign(window, {{ renderExamples, exampleFrames, examples: JSON.parse({document}), ready: true }});
+<main id="grid"></main><script type="importmap">{modules}</script><script type="module">
+import {{ exampleFrames, renderExamples }} from "emqa/examples.js";
+Object.assign(window, {{ renderExamples, exampleFrames, examples: JSON.parse({document}) }});
+document.body.id = "ready";
 </script></body></html>"""
 ANY = {"metric": None, "binGroup": None, "source": None, "classes": None, "errorType": None}
 
@@ -85,10 +87,12 @@ def examples_of(n_frames: int = 20) -> dict[str, Any]:
 
 def page_of(examples: dict[str, Any]) -> str:
     document = json.dumps(json.dumps(examples)).replace("<", "\\u003c")
-    module = (_HTML / "js" / "examples.js").read_text("utf-8")
-    return _HEAD.format(
-        style=(_HTML / "css" / "examples.css").read_text("utf-8"), module=module, document=document
-    )
+    modules = {}
+    for name in ("examples.js", "format.js"):
+        text = base64.b64encode((_HTML / "js" / name).read_bytes()).decode()
+        modules[f"emqa/{name}"] = f"data:text/javascript;base64,{text}"
+    style = (_HTML / "css" / "examples.css").read_text("utf-8")
+    return _HEAD.format(style=style, modules=json.dumps({"imports": modules}), document=document)
 
 
 @pytest.fixture
@@ -99,7 +103,8 @@ def page(browser: Any) -> Iterator[Any]:
     opened.on("console", lambda message: said.append(message.text))
     opened.on("dialog", lambda dialog: said.append("a script of the data ran"))
     opened.set_content(page_of(examples_of()))
-    opened.wait_for_function("window.ready")
+    opened.set_default_timeout(10_000)
+    opened.wait_for_selector("#ready", state="attached")
     yield opened
     assert said == []
     opened.close()
@@ -160,6 +165,20 @@ def test_boxes_lie_where_they_belong(page: Any) -> None:
     )
     # Missed, found, then halo and example over them.
     assert colours == ["rgb(232, 113, 10)", "rgb(26, 115, 232)", "rgb(255, 255, 255)", "rgb(217, 48, 37)"]
+
+
+def test_unsure_predictions_are_faint(page: Any) -> None:
+    page.evaluate(
+        "examples.frames[1].objects.push([5, 5, 9, 9, 0, 0, 0, 0, 0.0], [5, 5, 9, 9, 0, 0, 0, 0, 4.5])"
+    )
+    render(page)
+    figure = page.locator("figure").nth(1)
+    faint = "(boxes) => boxes.map((e) => Number(getComputedStyle(e).opacity))"
+    # Labels, a prediction of no and one of every certainty, halo and example.
+    assert figure.locator(".example-box").evaluate_all(faint) == [1, 1, 0.08, 1, 1, 1]
+    figure.get_by_role("button").click()
+    shown = page.get_by_role("dialog").locator(".example-box")
+    assert shown.evaluate_all(faint) == [1, 1, 0.3, 1, 1, 1]
 
 
 def test_a_panel_of_the_frames_shape_without_a_picture(page: Any) -> None:

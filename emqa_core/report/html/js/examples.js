@@ -2,8 +2,12 @@
 //
 // `examples` is what emqa_core/report/example_json.py gives. Text of the data is set as text, never as markup.
 
+import { element, value } from "emqa/format.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const FIRST_SHOWN = 12;
+// Of a hundred predictions most are unsure: they stay in the background, in small pictures all the more.
+const FAINTEST = { small: 0.08, large: 0.3 };
 const SOURCES = ["prediction", "label"];
 const REASONS = {
   image_empty: "the image is an empty file",
@@ -34,7 +38,7 @@ const OUTCOMES = {
  */
 export function renderExamples(container, examples, view) {
   const { chosen, note } = chooseExamples(examples, view);
-  const parts = note ? [element("p", "example-note", note)] : [];
+  const parts = note ? [element("p", { class: "example-note" }, note)] : [];
   if (chosen.length) {
     parts.push(...grid(chosen, (example) => objectFigure(examples, example, view)));
   }
@@ -44,7 +48,7 @@ export function renderExamples(container, examples, view) {
 /** Draw the frames of the lowest F1. classes (Set of class ids, or null): the boxes that are drawn. */
 export function exampleFrames(container, examples, classes = null) {
   if (!examples.worst_frames.length) {
-    container.replaceChildren(element("p", "example-note", "No frame has a false positive or a missed label."));
+    container.replaceChildren(element("p", { class: "example-note" }, "No frame has a false positive or a missed label."));
     return;
   }
   container.replaceChildren(
@@ -102,9 +106,8 @@ function objectOf(examples, [x, y, width, height, source, ofClass, outcome, erro
 }
 
 function grid(items, draw) {
-  const figures = element("div", "example-grid");
-  const more = element("button", "example-more");
-  more.type = "button";
+  const figures = element("div", { class: "example-grid" });
+  const more = element("button", { class: "example-more", type: "button" });
   const show = (n) => {
     const first = figures.children.length;
     figures.append(...items.slice(first, first + n).map(draw));
@@ -114,7 +117,7 @@ function grid(items, draw) {
     return figures.children[first];
   };
   show(FIRST_SHOWN);
-  more.addEventListener("click", () => show(FIRST_SHOWN).querySelector("button").focus());
+  more.onclick = () => show(FIRST_SHOWN).querySelector("button").focus();
   return [figures, more];
 }
 
@@ -126,10 +129,10 @@ function objectFigure(examples, example, view) {
     what.push(words(shown.errorType));
   }
   const score = shown.score === null ? "" : ` ${shown.score.toFixed(2)}`;
-  const lines = [element("span", "example-title", `${shown.className}${score}`), element("span", "", what.join(" · "))];
+  const lines = [element("span", { class: "example-title" }, `${shown.className}${score}`), element("span", {}, what.join(" · "))];
   const range = view.metric !== null && view.binGroup === null ? rangeText(examples, example, view.metric) : "";
   if (range) {
-    lines.push(element("span", "", range));
+    lines.push(element("span", {}, range));
   }
   const alt = `${shown.className}${score}, ${what.join(", ")}, in frame ${frame.frame_id}`;
   return figure(examples, frame, { main: example.object, classes: null, alt, lines });
@@ -140,61 +143,58 @@ function frameFigure(examples, number, classes) {
   const labels = frame.n_labels ? `${frame.n_missed} of ${counted(frame.n_labels, "label")} missed` : "no labels";
   const counts = `${counted(frame.n_false_positive, "false positive")}, ${labels}`;
   const title = `F1 ${frame.f1 === null ? "-" : frame.f1.toFixed(2)}`;
-  const lines = [element("span", "example-title", title), element("span", "", counts)];
+  const lines = [element("span", { class: "example-title" }, title), element("span", {}, counts)];
   return figure(examples, frame, { main: null, classes, alt: `Frame ${frame.frame_id}, ${title}, ${counts}`, lines });
 }
 
 /** A picture that opens large, over its caption. lines: what the caption says before the frame's id. */
 function figure(examples, frame, { main, classes, alt, lines }) {
-  const of = element("figure", "example");
-  const open = element("button", "example-open");
-  open.type = "button";
-  open.append(stage(examples, frame, { main, classes, alt }));
-  open.addEventListener("click", () => openDialog(examples, frame, { main, classes, alt, lines }));
-  const id = element("span", "example-frame-id", frame.frame_id);
-  id.title = frame.frame_id;
-  const caption = element("figcaption");
-  caption.append(...lines.map((line) => line.cloneNode(true)), id);
-  of.append(open, caption);
-  return of;
+  const open = () => openDialog(examples, frame, { main, classes, alt, lines });
+  const picture = stage(examples, frame, { main, classes, alt });
+  return element(
+    "figure",
+    { class: "example" },
+    element("button", { class: "example-open", type: "button", onclick: open }, picture),
+    element(
+      "figcaption",
+      {},
+      ...lines.map((line) => line.cloneNode(true)),
+      element("span", { class: "example-frame-id", title: frame.frame_id }, frame.frame_id),
+    ),
+  );
 }
 
 /** The picture, or a grey panel of the frame's shape, with the boxes over it. */
 function stage(examples, frame, { main, classes, alt, isLarge = false }) {
-  const of = element("span", isLarge ? "example-stage example-stage-large" : "example-stage");
+  const of = element("span", { class: isLarge ? "example-stage example-stage-large" : "example-stage" });
   of.style.setProperty("--ratio", String(frame.width / frame.height));
   const drawing = svg("svg", { viewBox: `0 0 ${frame.width} ${frame.height}` });
   if (typeof frame.picture === "string" && frame.picture.startsWith("data:image/jpeg;base64,")) {
-    const image = element("img");
-    image.src = frame.picture;
-    image.alt = alt;
-    image.decoding = "async";
-    of.append(image);
+    of.append(element("img", { src: frame.picture, alt, decoding: "async" }));
     drawing.setAttribute("aria-hidden", "true");
   } else {
     drawing.setAttribute("role", "img");
-    drawing.setAttribute("aria-label", `${alt}; no picture: ${REASONS[frame.reason] ?? words(String(frame.reason))}`);
+    drawing.setAttribute("aria-label", `${alt}; no picture: ${reason(frame)}`);
   }
   // The example comes last, over all others.
   const objects = frame.objects.map((values) => objectOf(examples, values));
   objects
     .filter((each, place) => place !== main && (classes === null || classes.has(each.classId)))
-    .forEach((each) => drawing.append(box(each, "")));
+    .forEach((each) => drawing.append(box(each, "", isLarge ? FAINTEST.large : FAINTEST.small)));
   if (main !== null) {
-    drawing.append(box(objects[main], " example-halo"), box(objects[main], " example-main"));
+    drawing.append(box(objects[main], " example-halo", 1), box(objects[main], " example-main", 1));
   }
   of.append(drawing);
   return of;
 }
 
-function box(shown, kind) {
+/** A box; that of a prediction is the fainter the lower its score, from `faintest` on. */
+function box(shown, kind, faintest) {
   const rectangle = svg("rect", shown.box);
   const outcome = shown.outcome in OUTCOMES ? shown.outcome : "ignored";
   rectangle.setAttribute("class", `example-box outcome-${outcome.replace("_", "-")} of-${shown.source}${kind}`);
-  if (!kind && shown.score !== null) {
-    // Of a hundred predictions most are unsure: they stay in the background.
-    rectangle.style.opacity = String(0.3 + 0.7 * Math.min(Math.max(shown.score, 0), 1));
-  }
+  const score = Math.min(Math.max(shown.score ?? 1, 0), 1);
+  rectangle.style.opacity = String(faintest + (1 - faintest) * score);
   const title = svg("title");
   title.textContent = [shown.className, shown.score?.toFixed(2), OUTCOMES[shown.outcome] ?? shown.outcome]
     .filter((part) => part !== undefined)
@@ -205,28 +205,31 @@ function box(shown, kind) {
 
 /** The frame as large as the window allows, with a legend by which outcomes can be hidden. */
 function openDialog(examples, frame, { main, classes, alt, lines }) {
-  const dialog = element("dialog", "example-dialog");
-  dialog.setAttribute("aria-label", alt);
-  const close = element("button", "example-close", "Close");
-  close.type = "button";
-  close.addEventListener("click", () => dialog.close());
-  const heading = element("div", "example-heading");
-  const text = element("div", "example-caption");
-  text.append(...lines.map((line) => line.cloneNode(true)), element("span", "", `frame ${frame.frame_id}`));
-  heading.append(text, close);
-  const large = stage(examples, frame, { main, classes, alt, isLarge: true });
   const facts = [];
   if (frame.image_uri !== null) {
     facts.push(frame.image_uri);
   }
   if (frame.picture === null) {
-    facts.push(`no picture: ${REASONS[frame.reason] ?? words(String(frame.reason))}`);
+    facts.push(`no picture: ${reason(frame)}`);
   }
   if (frame.objects.length < frame.n_objects) {
     facts.push(`${frame.objects.length} of ${frame.n_objects} objects are drawn`);
   }
-  dialog.append(heading, large, legend(examples, frame, large), element("p", "example-facts", facts.join(" · ")));
-  dialog.addEventListener("close", () => dialog.remove());
+  const large = stage(examples, frame, { main, classes, alt, isLarge: true });
+  const text = [...lines.map((line) => line.cloneNode(true)), element("span", {}, `frame ${frame.frame_id}`)];
+  const dialog = element(
+    "dialog",
+    { class: "example-dialog", "aria-label": alt, onclose: () => dialog.remove() },
+    element(
+      "div",
+      { class: "example-heading" },
+      element("div", { class: "example-caption" }, ...text),
+      element("button", { class: "example-close", type: "button", onclick: () => dialog.close() }, "Close"),
+    ),
+    large,
+    legend(examples, frame, large),
+    element("p", { class: "example-facts" }, facts.join(" · ")),
+  );
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) {
       dialog.close();
@@ -237,17 +240,21 @@ function openDialog(examples, frame, { main, classes, alt, lines }) {
 }
 
 function legend(examples, frame, large) {
-  const of = element("div", "example-legend");
+  const of = element("div", { class: "example-legend" });
   const outcomes = frame.objects.map((values) => examples.outcomes[values[6]]);
   for (const outcome of Object.keys(OUTCOMES).filter((each) => outcomes.includes(each))) {
-    const label = element("label", `outcome-${outcome.replace("_", "-")}`);
-    const check = element("input");
-    check.type = "checkbox";
-    check.checked = true;
-    check.addEventListener("change", () => large.classList.toggle(`without-${outcome.replace("_", "-")}`, !check.checked));
+    const name = outcome.replace("_", "-");
+    const hide = (event) => large.classList.toggle(`without-${name}`, !event.target.checked);
     const n = outcomes.filter((each) => each === outcome).length;
-    label.append(check, element("span", "example-swatch"), `${OUTCOMES[outcome]} (${n})`);
-    of.append(label);
+    of.append(
+      element(
+        "label",
+        { class: `outcome-${name}` },
+        element("input", { type: "checkbox", checked: true, onchange: hide }),
+        element("span", { class: "example-swatch" }),
+        `${OUTCOMES[outcome]} (${n})`,
+      ),
+    );
   }
   return of;
 }
@@ -259,12 +266,12 @@ function rangeText(examples, example, metric) {
   if (!range) {
     return "";
   }
-  const text = range.category ?? `${short(range.lower)} – ${short(range.upper)}`;
+  const text = range.category ?? `${value(range.lower)} – ${value(range.upper)}`;
   return `${metric}: ${text}`;
 }
 
-function short(value) {
-  return value.toLocaleString("en", { maximumSignificantDigits: 3 });
+function reason(frame) {
+  return REASONS[frame.reason] ?? words(String(frame.reason));
 }
 
 function words(name) {
@@ -273,15 +280,6 @@ function words(name) {
 
 function counted(n, noun) {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
-}
-
-function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) {
-    made.className = className;
-  }
-  made.textContent = text;
-  return made;
 }
 
 function svg(tag, attributes = {}) {
