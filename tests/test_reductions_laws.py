@@ -21,7 +21,7 @@ from emqa_core.reductions.causes import Causes
 from emqa_core.reductions.class_groups import ClassGroups, count_found
 from emqa_core.reductions.class_pairs import ClassPairs
 from emqa_core.reductions.co_moments import CoMoments
-from emqa_core.reductions.confusion_counts import ClassPairs, ConfusionCounts
+from emqa_core.reductions.confusion_counts import ConfusionCounts, HeldLabels
 from emqa_core.reductions.distinct_values import DistinctValues
 from emqa_core.reductions.frame_sums import FrameSums
 from emqa_core.reductions.group_counts import GroupCounts
@@ -176,7 +176,7 @@ def confusion_counts(whole: Partition) -> Callable[[Partition], ConfusionCounts]
             matched_bits=np.ones((len(held[::2]), 2, 1), np.uint64),
             causes=Causes.none(n).with_unpaired(rows.right == 0),
         )
-        pairs = ClassPairs(label_class, rows.class_code[held], score[held])
+        pairs = HeldLabels(label_class, rows.class_code[held], score[held])
         return ConfusionCounts.of(runs, pairs, 0.4, whole.n_classes)
 
     return of

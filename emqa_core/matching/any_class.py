@@ -14,7 +14,7 @@ from emqa_core.matching.cells import sort_cell
 from emqa_core.matching.matches import Matches
 from emqa_core.matching.near_pairs import NearPairs
 from emqa_core.objects import Array, Labels, OutcomeRows, Predictions
-from emqa_core.reductions.confusion_counts import ClassPairs
+from emqa_core.reductions.confusion_counts import HeldLabels
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class AnyClassMatches:
     prediction_of_label: Array
     is_unpaired: Array
 
-    def class_pairs(self, labels: Labels, predictions: Predictions) -> ClassPairs:
+    def held_labels(self, labels: Labels, predictions: Predictions) -> HeldLabels:
         """Classes and scores of the labels that a prediction holds."""
         label = np.flatnonzero(self.prediction_of_label >= 0)
         row = self.prediction_of_label[label]
-        return ClassPairs(labels.class_code[label], predictions.class_code[row], predictions.score[row])
+        return HeldLabels(labels.class_code[label], predictions.class_code[row], predictions.score[row])
 
 
 @kernel(

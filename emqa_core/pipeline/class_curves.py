@@ -16,7 +16,7 @@ from emqa_core.objects import Array
 from emqa_core.pipeline.score_cuts import Stretch
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch
 from emqa_core.reductions.class_counts import ClassCounts
-from emqa_core.reductions.confusion_counts import ClassPairs
+from emqa_core.reductions.confusion_counts import HeldLabels
 from emqa_core.reductions.run_blocks import RunIndex, pack, unpack
 from emqa_core.reductions.score_runs import Matched, ScoreRuns
 
@@ -37,17 +37,17 @@ def write_runs(
     return index
 
 
-def leave_pairs(scratch: Scratch, partition: int, pairs: ClassPairs) -> None:
+def leave_held_labels(scratch: Scratch, partition: int, pairs: HeldLabels) -> None:
     """Leave a partition's pairs of the confusion matrix for the score threshold to come."""
-    scratch.put(_pairs_name(partition), pairs.to_arrays())
+    scratch.put(_held_name(partition), pairs.to_arrays())
 
 
-def read_pairs(scratch: Scratch, partition: int) -> ClassPairs:
-    return ClassPairs.from_arrays(scratch.get(_pairs_name(partition)))
+def read_held_labels(scratch: Scratch, partition: int) -> HeldLabels:
+    return HeldLabels.from_arrays(scratch.get(_held_name(partition)))
 
 
-def _pairs_name(partition: int) -> str:
-    return f"class-pairs-{partition:05d}"
+def _held_name(partition: int) -> str:
+    return f"held-labels-{partition:05d}"
 
 
 @dataclass(frozen=True)

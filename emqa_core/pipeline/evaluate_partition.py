@@ -22,7 +22,7 @@ from emqa_core.matching.error_types import ErrorTypes, count_errors, error_types
 from emqa_core.matching.matches import Matches, MatchOptions
 from emqa_core.matching.near_pairs import NearPairs
 from emqa_core.objects import Array, Frames, Labels, OutcomeRows, Predictions
-from emqa_core.pipeline.class_curves import leave_pairs, write_runs
+from emqa_core.pipeline.class_curves import leave_held_labels, write_runs
 from emqa_core.pipeline.fact_tables import RunIdentity, frame_table, label_table, prediction_table
 from emqa_core.pipeline.id_text import id_text
 from emqa_core.pipeline.inputs import RowSlice
@@ -210,7 +210,7 @@ def _evaluate_model(
         any_class = match_any_class(
             pairs, labels, predictions, matches, label_outcomes, config.iou_threshold, options.chosen
         )
-        leave_pairs(task.scratch[model], task.index, any_class.class_pairs(labels, predictions))
+        leave_held_labels(task.scratch[model], task.index, any_class.held_labels(labels, predictions))
         run_causes = causes.causes.with_unpaired(any_class.is_unpaired)
         del pairs, any_class
     predictions = predictions.without_boxes()

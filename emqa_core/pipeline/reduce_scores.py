@@ -15,7 +15,7 @@ from emqa_core.pipeline.class_curves import (
     Reduced,
     ScoreReduce,
     WholeTask,
-    read_pairs,
+    read_held_labels,
     reduce_whole,
     run_name,
 )
@@ -89,7 +89,7 @@ def count_levels(task: LevelTask) -> LevelsAndPairs:
             partition = each
         levels += LevelCounts.of(runs, task.levels, reduce.n_classes, reduce.n_thresholds)
         if confusion is not None and task.confused_from is not None:
-            pairs = read_pairs(reduce.scratch, partition)
+            pairs = read_held_labels(reduce.scratch, partition)
             confusion += ConfusionCounts.of(runs, pairs, task.confused_from, reduce.n_classes)
     return LevelsAndPairs(levels, confusion)
 

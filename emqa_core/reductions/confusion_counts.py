@@ -19,8 +19,11 @@ _UNPAIRED_BIT = U64(UNPAIRED << CAUSE_SHIFT)
 
 
 @dataclass(frozen=True)
-class ClassPairs:
-    """m pairs of one partition: class of the label and of the prediction (m,) int32, score (m,) float64."""
+class HeldLabels:
+    """m labels of one partition that a prediction holds, whatever its class.
+
+    label_class, prediction_class (m,) int32. score (m,) float64: the prediction's.
+    """
 
     label_class: Array
     prediction_class: Array
@@ -30,7 +33,7 @@ class ClassPairs:
         return {"label": self.label_class, "prediction": self.prediction_class, "score": self.score}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> ClassPairs:
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> HeldLabels:
         return cls(arrays["label"], arrays["prediction"], arrays["score"])
 
 
@@ -63,7 +66,7 @@ class ConfusionCounts:
 
     @classmethod
     def of(
-        cls, runs: ScoreRuns, pairs: ClassPairs, score_threshold: float, n_classes: int
+        cls, runs: ScoreRuns, pairs: HeldLabels, score_threshold: float, n_classes: int
     ) -> ConfusionCounts:
         """Of one partition at a score threshold; NaN: of all its predictions."""
         is_kept = ~(pairs.score < score_threshold)
