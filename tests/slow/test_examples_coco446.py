@@ -37,7 +37,7 @@ def test_coco446(model: str) -> None:
     found = {key: places for key, places in keys_of(whole).items() if places}
     assert found == example_rows.worst_objects(run, metrics, 3)
     examples = read_examples(run)
-    assert len(examples.frames) == 150
+    assert 100 < len(examples.frames) <= 150
     page = examples_json(examples)
     pictures = [frame for frame in page["frames"] if frame["picture"]]
     assert 30 <= len(pictures) <= 60 and sum(len(frame["picture"]) for frame in pictures) <= 1_200_000
