@@ -10,6 +10,7 @@ from emqa_core.quality.catalogue import CATALOGUE, CONTROLS
 from emqa_core.report.headline import COCO_MEASURES
 from emqa_core.report.html import class_arrays, importance_arrays, metric_arrays
 from emqa_core.report.html.columns import Order
+from emqa_core.report.html.metric_cells import MetricCells, read_cells
 from emqa_core.report.html.packed import Packing
 from emqa_core.report.importance import RANKED_APART, TARGETS
 from emqa_core.report.view import Row, plain_rows, rows_where
@@ -20,6 +21,24 @@ _RUN_FACTS = (
     "run_id", "model", "dataset", "matching", "iou_threshold", "score_threshold", "n_frames", "n_labels",
     "n_predictions", "n_unlisted", "n_quarantined", "code_version",
 )  # fmt: skip
+_TABLES = (
+    "run",
+    "summary",
+    "class_performance",
+    "class_group",
+    "class_cooccurrence",
+    "precision_recall",
+    "calibration",
+    "error_type",
+    "confusion",
+    "score_performance",
+    "metric_importance",
+    "metric_bin",
+    "metric_error",
+    "metric_score",
+    "recommendation",
+    "slice",
+)
 _DECISIONS = ("recommendation", "slice")  # tables that are shown as they are
 
 
@@ -31,37 +50,46 @@ class PageLimits:
     findings: int = 200
 
 
-def page_text(run: Run, previous: Run | None, limits: PageLimits) -> str:
-    """The packed document of a run, beside the run before it where there is one.
+@dataclass(frozen=True)
+class PageSource:
+    """What a page is made from: a run's small tables in memory, its metrics' counts, the run before it."""
+
+    run: Run
+    order: Order
+    axes: list[dict[str, Any]]
+    cells: MetricCells
+    previous: Run | None
+
+    @classmethod
+    def read(cls, run: Run, previous: Run | None) -> PageSource:
+        """From a run's tables; its largest is read a stretch at a time."""
+        known = set(run.tables)
+        held = Run.in_memory(run.run_id, {name: run.table(name) for name in _TABLES if name in known})
+        order, axes = Order.of(held), metric_arrays.metric_axes(held)
+        return cls(held, order, axes, read_cells(run, order, axes), previous)
+
+
+def page_text(source: PageSource, limits: PageLimits) -> str:
+    """The packed document of a page.
 
     Classes get fewer bins until it fits; where it does not even so, it is as small as it gets.
     """
-    order = Order.of(run)
-    axes = metric_arrays.metric_axes(run)
     text = ""
     for class_bins in metric_arrays.CLASS_BINS:
         packing = Packing()
-        document = _document(run, previous, limits, order, axes, packing, class_bins)
-        text = packing.text(document)
+        text = packing.text(_document(source, limits, packing, class_bins))
         if len(text) <= limits.data_bytes:
             break
     return text
 
 
-def _document(
-    run: Run,
-    previous: Run | None,
-    limits: PageLimits,
-    order: Order,
-    axes: list[dict[str, Any]],
-    packing: Packing,
-    class_bins: int,
-) -> dict[str, Any]:
+def _document(source: PageSource, limits: PageLimits, packing: Packing, class_bins: int) -> dict[str, Any]:
+    run, order, axes, previous = source.run, source.order, source.axes, source.previous
     class_arrays.pack_classes(run, order, packing)
     class_arrays.pack_curves(run, order, packing)
     class_arrays.pack_cooccurrence(run, order, packing)
     scores = class_arrays.pack_scores(run, order, packing)
-    metric_arrays.pack_metrics(run, order, axes, packing, class_bins)
+    metric_arrays.pack_metrics(source.cells, axes, packing, class_bins)
     levels = scores["levels"] if scores else []
     options = json.loads(run.row().get("configuration") or "{}")
     return {

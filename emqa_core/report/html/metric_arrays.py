@@ -13,13 +13,11 @@ import numpy as np
 from emqa_core.analysis.intervals import design_effect
 from emqa_core.objects import Array
 from emqa_core.report.html.columns import Order, counts, numbers, place_of, rows_of, spread, text
+from emqa_core.report.html.metric_cells import SIDES, MetricCells, SideCells
 from emqa_core.report.html.packed import Packing
 from emqa_core.report.performance import STORED_BINS
 from emqa_core.storage.runs import Run
 
-SIDES = ("prediction", "label")
-HITS = {"prediction": "n_true_positive", "label": "n_missed"}
-TOTALS = {"prediction": "n_predictions", "label": "n_labels"}
 CLASS_BINS = (50, 25, 10)  # divisors of 50: a class's bins are joined, never cut
 _LARGEST_EFFECT = 1024.0
 ERROR_TYPES = (
@@ -62,9 +60,7 @@ def _plain(values: Array) -> list[float | None]:
     return [None if np.isnan(v) else v for v in values.tolist()]
 
 
-def pack_metrics(
-    run: Run, order: Order, axes: list[dict[str, Any]], packing: Packing, class_bins: int
-) -> None:
+def pack_metrics(cells: MetricCells, axes: list[dict[str, Any]], packing: Packing, class_bins: int) -> None:
     """Counts of every metric; class_bins: bins of single classes, one of CLASS_BINS.
 
     Per metric number i and side: `i/side/n`, `i/side/hit` (T, K, bins); `i/side/all_n`, `i/side/all_hit`
@@ -72,65 +68,31 @@ def pack_metrics(
     logarithms of design effects: `i/side/effect` (K, bins) at the chosen T, `i/side/all_effect`,
     `i/side/fine_effect`.
     """
-    rows = run.table("metric_performance")
-    number = place_of(rows, "metric", [axis["name"] for axis in axes])
-    held = {
-        "scope": order.scope_of(rows),
-        "threshold": order.threshold_of(rows),
-        "bin": counts(rows, "bin"),
-        "resolution": counts(rows, "resolution"),
-        **{name: counts(rows, name) for side in SIDES for name in _sums(side)},
-    }
-    by_metric = np.argsort(number, kind="stable")
-    bounds = np.searchsorted(number[by_metric], np.arange(len(axes) + 1))
-    for place, axis in enumerate(axes):
-        own = by_metric[bounds[place] : bounds[place + 1]]
-        of_metric = {name: values[own] for name, values in held.items()}
-        _pack_metric(of_metric, order, axis, packing, place, class_bins)
+    for place, (axis, sides) in enumerate(zip(axes, cells, strict=True)):
+        joined = 1 if axis["categories"] is not None else STORED_BINS // class_bins
+        for side, held in sides.items():
+            if held.n.any():
+                _pack_side(held, packing, f"{place}/{side}", joined)
 
 
-def _pack_metric(
-    rows: dict[str, Array], order: Order, axis: dict[str, Any], packing: Packing, place: int, class_bins: int
-) -> None:
-    scope, threshold, bins = rows["scope"], rows["threshold"], rows["bin"]
-    is_coarse = rows["resolution"] == STORED_BINS
-    n_bins = axis["nCoarse"]
-    joined = 1 if axis["categories"] is not None else STORED_BINS // class_bins
-    shape = (order.n_thresholds, 1 + order.n_classes, n_bins)
-    for side in SIDES:
-        columns = [rows[name] for name in _sums(side)]
-        coarse = [
-            spread(shape, (threshold[is_coarse], scope[is_coarse], bins[is_coarse]), values[is_coarse], 0)
-            for values in columns
-        ]
-        if not coarse[0].any():
-            continue
-        key = f"{place}/{side}"
-        for name, values in (("n", coarse[0]), ("hit", coarse[1])):
-            packing.add_counts(f"{key}/all_{name}", values[:, 0], steps=0)
-            by_class = values[:, 1:].reshape(order.n_thresholds, order.n_classes, n_bins // joined, joined)
-            packing.add_counts(f"{key}/{name}", by_class.sum(axis=-1), steps=0)
-        _pack_effect(packing, f"{key}/all_effect", [values[:, 0] for values in coarse])
-        of_classes = [
-            values[order.chosen, 1:].reshape(order.n_classes, n_bins // joined, joined).sum(axis=-1)
-            for values in coarse
-        ]
-        _pack_effect(packing, f"{key}/effect", of_classes)
-        fine = ~is_coarse & (scope == 0)
-        of_fine = [spread((len(axis["coarse"]),), (bins[fine],), values[fine], 0) for values in columns]
-        if not of_fine[0].any():
-            continue
-        packing.add_counts(f"{key}/fine_n", of_fine[0])
-        packing.add_counts(f"{key}/fine_hit", of_fine[1])
-        _pack_effect(packing, f"{key}/fine_effect", of_fine)
+def _pack_side(held: SideCells, packing: Packing, key: str, joined: int) -> None:
+    for name, values in (("n", held.n), ("hit", held.hit)):
+        packing.add_counts(f"{key}/all_{name}", values[:, 0], steps=0)
+        packing.add_counts(f"{key}/{name}", _join(values[:, 1:], joined), steps=0)
+    _pack_effect(packing, f"{key}/all_effect", held.of_all)
+    _pack_effect(packing, f"{key}/effect", _join(held.of_classes, joined))
+    if held.fine[0].any():
+        packing.add_counts(f"{key}/fine_n", held.fine[0])
+        packing.add_counts(f"{key}/fine_hit", held.fine[1])
+        _pack_effect(packing, f"{key}/fine_effect", held.fine)
 
 
-def _sums(side: str) -> tuple[str, ...]:
-    names = ("sum_nn", "sum_ny", "sum_yy", "n_frames")
-    return TOTALS[side], HITS[side], *(f"{side}_{name}" for name in names)
+def _join(values: Array, joined: int) -> Array:
+    """Sums of so many neighbours along the last axis."""
+    return values.reshape(*values.shape[:-1], -1, joined).sum(axis=-1)
 
 
-def _pack_effect(packing: Packing, name: str, sums: list[Array]) -> None:
+def _pack_effect(packing: Packing, name: str, sums: Array) -> None:
     """Logarithm of max(1, design effect) of n, hits, Σnn, Σny, Σyy, frames; null without rows."""
     effect = np.where(sums[0] > 0, design_effect(*sums), np.nan)
     packing.add_fractions(name, np.log(np.fmax(1.0, effect) + 0 * effect), 0.0, np.log(_LARGEST_EFFECT))

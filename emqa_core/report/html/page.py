@@ -12,31 +12,12 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from emqa_core.report.html.document import PageLimits, page_text
+from emqa_core.report.html.document import PageLimits, PageSource, page_text
 from emqa_core.report.numbers import counted
 from emqa_core.report.view import Row
 from emqa_core.storage.runs import Run
 
 _PACKAGE = "emqa_core.report.html"
-_TABLES = (
-    "run",
-    "summary",
-    "class_performance",
-    "class_group",
-    "class_cooccurrence",
-    "precision_recall",
-    "calibration",
-    "error_type",
-    "confusion",
-    "score_performance",
-    "metric_importance",
-    "metric_bin",
-    "metric_performance",
-    "metric_error",
-    "metric_score",
-    "recommendation",
-    "slice",
-)
 
 
 def page_html(
@@ -47,10 +28,9 @@ def page_html(
     examples: members of the document that show frames, as JSON takes them; None for none. The page opens from
     a disk or a store and asks for nothing: its policy forbids it to.
     """
-    known = set(run.tables)
-    read = Run.in_memory(run.run_id, {name: run.table(name) for name in _TABLES if name in known})
-    document = page_text(read, previous, limits or PageLimits())
-    row = read.row()
+    source = PageSource.read(run, previous)
+    document = page_text(source, limits or PageLimits())
+    row = source.run.row()
     modules, start = _modules()
     charts = _asset("charts.json").read_text("utf-8")
     scripts = [_asset("vendor", "vega.min.js").read_text("utf-8"), modules, start]
