@@ -25,7 +25,15 @@ from emqa_core.report.view import View, choose_view, rows_in_view
 from emqa_core.storage.runs import Run
 
 # Share of a run's time by stage, about; what a stage reports moves the artifact within its share.
-STAGE_SHARES = {"read": 0.1, "evaluate": 0.6, "reduce": 0.1, "count": 0.15, "finalize": 0.04, "report": 0.01}
+STAGE_SHARES = {
+    "read": 0.1,
+    "evaluate": 0.58,
+    "reduce": 0.1,
+    "count": 0.15,
+    "slices": 0.01,
+    "finalize": 0.03,
+    "report": 0.03,
+}
 UPDATE_EVERY_S = 1.0
 TOP_METRICS = 10
 IMPORTANCE_COLUMNS = (

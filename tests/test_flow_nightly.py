@@ -100,6 +100,7 @@ def test_each_stage_is_one_task(connected: None, server: dict[str, str], tmp_pat
         "count metrics",
         "finalize tables",
         "commit runs",
+        "write pages",
     ]
     assert task_names(server, str(state.state_details.flow_run_id)) == sorted([*names, "publish results"])
 
@@ -134,6 +135,7 @@ def test_a_repeated_night_is_not_evaluated_again(
         "publish results",
         "read complete runs",
         "take leases",
+        "write pages",
     ]
     assert "emqa-result-tiny-cat" in artifacts_of(server, flow_run_id)
 
@@ -241,7 +243,8 @@ def test_progress_grows_through_the_stages() -> None:
             self.shown = [*getattr(self, "shown", []), self.percentage(stage)]
 
     progress = Recorder()
-    steps = [("read", 1, 0), ("evaluate", 4, 4), ("reduce", 1, 1), ("count", 2, 2), ("finalize", 2, 1)]
+    steps = [("read", 1, 0), ("evaluate", 4, 4), ("reduce", 1, 1), ("count", 2, 2), ("slices", 1, 1)]
+    steps += [("finalize", 2, 1), ("report", 1, 1)]
     for stage, total, advances in steps:
         progress.start(stage, total)
         for _ in range(advances):
@@ -250,7 +253,7 @@ def test_progress_grows_through_the_stages() -> None:
     assert progress.shown == sorted(progress.shown)
     assert progress.shown[0] == 0
     assert progress.shown[-1] == 100
-    assert 25.0 in progress.shown  # read, and one of four partitions: 10 + 60 / 4
+    assert 24.5 in progress.shown  # read, and one of four partitions: 10 + 60 / 4
 
 
 def test_models_get_artifact_keys_that_prefect_accepts() -> None:

@@ -26,8 +26,8 @@ class SideCells:
     """Counts of one metric's side in T thresholds, K classes and B stored bins.
 
     n, hit (T, 1 + K, B) int32, all classes first; hit: true positives, or missed labels. Frame sums (n,
-    hits, Σnn, Σny, Σyy, frames), int64: of_all (6, T, B), of_classes (6, K, B) at the chosen T, fine (6, fine bins) of
-    all classes at the chosen T.
+    hits, Σnn, Σny, Σyy, frames), int64: of_all (6, T, B), of_classes (6, K, B) at the chosen T, fine (6, fine
+    bins) of all classes at the chosen T.
     """
 
     n: Array
