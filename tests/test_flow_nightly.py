@@ -253,7 +253,7 @@ def test_progress_grows_through_the_stages() -> None:
     assert progress.shown == sorted(progress.shown)
     assert progress.shown[0] == 0
     assert progress.shown[-1] == 100
-    assert 24.5 in progress.shown  # read, and one of four partitions: 10 + 60 / 4
+    assert 24.5 in progress.shown  # read, and one of four partitions: 10 + 58 / 4
 
 
 def test_models_get_artifact_keys_that_prefect_accepts() -> None:
