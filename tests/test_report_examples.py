@@ -13,9 +13,9 @@ import pytest
 
 from emqa_core import evaluate, read_run
 from emqa_core.errors import ConfigError
-from emqa_core.report.example_groups import important_metrics
-from emqa_core.report.example_json import OBJECT_FIELDS, examples_json
-from emqa_core.report.examples import ExampleLimits, Examples, read_examples
+from emqa_core.report.examples.collection import ExampleLimits, Examples, read_examples
+from emqa_core.report.examples.document import OBJECT_FIELDS, examples_json
+from emqa_core.report.examples.groups import important_metrics
 from emqa_core.report.view import View
 from emqa_core.storage.runs import Run
 from tests.oracles import example_rows

@@ -15,9 +15,9 @@ from PIL import Image
 from emqa_core import evaluate
 from emqa_core.config import ImagesConfig
 from emqa_core.errors import ConfigError
-from emqa_core.report.example_json import examples_json
-from emqa_core.report.example_pictures import PictureLimits
-from emqa_core.report.examples import ExampleLimits, read_examples
+from emqa_core.report.examples.collection import ExampleLimits, read_examples
+from emqa_core.report.examples.document import examples_json
+from emqa_core.report.examples.pictures import PictureLimits
 from tests.picture_runs import filled
 
 EVIL = "<script>alert(1)</script>"

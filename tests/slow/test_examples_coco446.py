@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from emqa_core import evaluate
-from emqa_core.report.example_json import examples_json
-from emqa_core.report.examples import ExampleLimits, read_examples
+from emqa_core.report.examples.collection import ExampleLimits, read_examples
+from emqa_core.report.examples.document import examples_json
 from tests.data import data_folder
 from tests.oracles import example_rows
 from tests.test_report_examples import keys_of

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from emqa_core.config import ImagesConfig
-from emqa_core.report.example_json import examples_json
-from emqa_core.report.examples import read_examples
+from emqa_core.report.examples.collection import read_examples
+from emqa_core.report.examples.document import examples_json
 from emqa_core.report.html.page import page_html
 from emqa_core.report.view import plain_rows
 from emqa_core.storage.location import Location

@@ -1,6 +1,6 @@
 // The frames and objects behind the figures: a grid of small pictures with their boxes, each of which opens large.
 //
-// `examples` is what emqa_core/report/example_json.py gives. Text of the data is set as text, never as markup.
+// `examples` is what emqa_core/report/examples/document.py gives. Text of the data is set as text, never as markup.
 
 import { element, value } from "emqa/format.js";
 

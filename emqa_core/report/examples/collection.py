@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emqa_core.config import ImagesConfig
-from emqa_core.report.example_choice import FoundObject, ObjectKey, look_at_frames, look_at_objects
-from emqa_core.report.example_frames import ExampleFrame, read_frames
-from emqa_core.report.example_groups import (
+from emqa_core.report.examples.choice import FoundObject, ObjectKey, look_at_frames, look_at_objects
+from emqa_core.report.examples.frames import ExampleFrame, read_frames
+from emqa_core.report.examples.groups import (
     SOURCES,
     Groups,
     MetricGroups,
@@ -21,7 +21,7 @@ from emqa_core.report.example_groups import (
     important_metrics,
     metric_groups,
 )
-from emqa_core.report.example_pictures import Picture, PictureLimits, read_pictures
+from emqa_core.report.examples.pictures import Picture, PictureLimits, read_pictures
 from emqa_core.report.view import choose_view, held
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from emqa_core.report.example_frames import ExampleFrame, ExampleObject
-from emqa_core.report.example_groups import MetricGroups
-from emqa_core.report.example_pictures import Picture
-from emqa_core.report.examples import Examples
+from emqa_core.report.examples.collection import Examples
+from emqa_core.report.examples.frames import ExampleFrame, ExampleObject
+from emqa_core.report.examples.groups import MetricGroups
+from emqa_core.report.examples.pictures import Picture
 
 # What the numbers of an object stand for, in this order.
 OBJECT_FIELDS = (

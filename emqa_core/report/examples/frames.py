@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emqa_core.report.example_groups import SOURCES, Source
+from emqa_core.report.examples.groups import SOURCES, Source
 from emqa_core.report.view import Row, plain_rows
 
 if TYPE_CHECKING:

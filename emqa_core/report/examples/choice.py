@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from emqa_core.combined import combined
 from emqa_core.objects import Array
 from emqa_core.reductions.worst_rows import WorstRows
-from emqa_core.report.example_groups import Groups, MetricGroups, Source
+from emqa_core.report.examples.groups import Groups, MetricGroups, Source
 
 if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
