@@ -150,7 +150,7 @@ def _ranges_of(run: Run, metric: str, view: View) -> _Ranges:
     """Ten ranges of a metric, or its categories, with the share that goes wrong in each."""
     bins = sorted(rows_where(run, "metric_bin", metric=metric), key=lambda row: row["bin"])
     if not bins:
-        raise unknown_metric(run, metric, others=(FRAME, ERROR_TYPE, *PREDICTION_ERRORS, *LABEL_ERRORS[-1:]))
+        raise unknown_metric(run, metric, others=(FRAME, ERROR_TYPE, *PREDICTION_ERRORS, "missed"))
     is_categorical = bins[0]["category"] is not None
     width = 1 if is_categorical else STORED_BINS // N_RANGES
     n_of: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
