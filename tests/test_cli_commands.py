@@ -20,7 +20,7 @@ from tests.coco_files import predictions_json, write_json, write_set
 from tests.command import emqa, emqa_program
 
 RUN_DATE = ("--run-date", "2026-01-05")
-COMMANDS = ("run", "validate", "show", "explain", "worst", "runs", "convert", "config", "demo")
+COMMANDS = ("run", "validate", "show", "report", "explain", "worst", "runs", "convert", "config", "demo")
 
 
 def files_of(folder: Path) -> list[Path]:

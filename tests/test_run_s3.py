@@ -122,3 +122,9 @@ def test_a_store_without_conditional_puts(s3: S3Store, monkeypatch: pytest.Monke
     left = [url for url in Location.of(output).list() if "/_emqa/" not in url]
     assert left == []
     assert "AWS_ENDPOINT_URL" in os.environ
+
+
+def test_the_page_in_the_store_opens_in_a_browser(stored: str) -> None:
+    page = Location.of(stored).child("report", f"{read_run(stored).run_id}.html")
+    assert page.read_bytes().startswith(b"<!doctype html>")
+    assert page.filesystem().info(page.path)["ContentType"] == "text/html; charset=utf-8"

@@ -40,8 +40,13 @@ def write_report(
 
         pictures = write_pictures(found, Location.of(charts, config.storage))
     if as_json:
-        print(json_text({"run_id": found.run_id, "page": str(page), "charts": [str(p) for p in pictures]}))
+        written = {"page": str(page.place), "charts": [str(picture) for picture in pictures]}
+        print(json_text({"run_id": found.run_id, **written, "without_picture": page.without_picture}))
         return
-    print(f"page    {page}")
+    print(f"page    {page.place}")
+    if page.without_picture:
+        n = sum(page.without_picture.values())
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(page.without_picture.items()))
+        print(f"        {n} of {page.n_frames} example frames have no picture: {reasons}")
     for picture in pictures:
         print(f"chart   {picture}")

@@ -25,7 +25,7 @@ def write_pages(plan: Plan, runs: Sequence[Run], progress: Progress) -> None:
     progress.start("report", len(missing))
     for run in missing:
         try:
-            progress.note(f"page: {write_page(plan.location, run, images=plan.config.images)}")
+            progress.note(f"page: {write_page(plan.location, run, images=plan.config.images).place}")
         except EmqaError as error:
             again = f"emqa report {plan.config.output} --run {run.run_id}"
             progress.note(f"no page of {run.run_id}: {error}; make it with: {again}")

@@ -17,7 +17,7 @@ from emqa_core.storage import clients
 from emqa_core.storage.clients import Store
 from emqa_core.storage.folders import make_folder, open_new
 from emqa_core.storage.repetition import repeat_s, repeated
-from emqa_core.storage.store_errors import explain_errors, may_pass
+from emqa_core.storage.store_errors import explain_errors, explained, may_pass
 
 _STORES: dict[str, Store] = {
     "file": "file",
@@ -156,8 +156,11 @@ class Location:
         """
         with explain_errors(self):
             if self.store == "file":
-                with self.local_replacement() as file:
-                    file.write(data)
+                try:
+                    with self.local_replacement() as file:
+                        file.write(data)
+                except FileNotFoundError as error:  # what is missing is the folder, and it cannot be made
+                    raise explained(self, error) from error
             else:
                 told = {_CONTENT_TYPE[self.store]: content_type} if self.store in _CONTENT_TYPE else {}
                 self._files.pipe_file(self.path, bytes(data), **(told if content_type else {}))

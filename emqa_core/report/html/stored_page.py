@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
+
 from emqa_core.config import ImagesConfig
 from emqa_core.report.examples.collection import read_examples
 from emqa_core.report.examples.document import examples_json
@@ -12,6 +15,15 @@ from emqa_core.storage.runs import Run, list_runs
 
 FOLDER = "report"
 _TYPE = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class WrittenPage:
+    """Where a page is, how many frames it shows, and why some of them have no picture: frames by reason."""
+
+    place: Location
+    n_frames: int
+    without_picture: dict[str, int]
 
 
 def page_location(output: Location, run_id: str) -> Location:
@@ -26,16 +38,22 @@ def write_page(
     to: Location | None = None,
     images: ImagesConfig | None = None,
     with_examples: bool = True,
-) -> Location:
-    """Write the page of a run, beside its tables or elsewhere; returns where it is. Raises StorageError.
+) -> WrittenPage:
+    """Write the page of a run, beside its tables or elsewhere. Raises StorageError.
 
-    images: where the images of the examples lie and how they are read, None: as the run did.
+    to: a file, or a folder that there is. images: where the images of the examples lie and how they are read,
+    None: as the run did.
     """
     place = to or page_location(output, run.run_id)
-    examples = examples_json(read_examples(run, images=images)) if with_examples else None
+    if to is not None and to.is_folder():
+        place = to.child(f"{run.run_id}.html")
+    found = read_examples(run, images=images) if with_examples else None
+    examples = None if found is None else examples_json(found)
     text = page_html(run, run_before(output, run), examples=examples)
     place.write_bytes(text.encode(), content_type=_TYPE)
-    return place
+    pictures = () if found is None else found.pictures
+    without = Counter(picture.reason for picture in pictures if picture.reason is not None)
+    return WrittenPage(place, len(pictures), dict(without))
 
 
 def run_before(output: Location, run: Run) -> Run | None:
