@@ -243,6 +243,15 @@ def test_sliders_by_keyboard_change_everything_that_they_should(page: OpenPage) 
     assert "score=" in view.evaluate("window.location.hash")
 
 
+def test_by_metric_scores_are_the_runs_at_another_iou_threshold(page: OpenPage) -> None:
+    page.look_at(f"#iou=0.700&metric={METRIC}")
+    plain = (page.rows("importance"), page.rows("performance"), page.value("#measure-recall .value"))
+    page.look_at(f"#iou=0.700&metric={METRIC}&score=0.5")
+    assert (page.rows("importance"), page.rows("performance")) == plain[:2]
+    assert page.value("#measure-recall .value") < plain[2]
+    assert page.page.get_by_text("By metric, other score thresholds are known").count() == 2
+
+
 def test_levels_targets_metric_bins_axis_and_by_class(page: OpenPage) -> None:
     view = page.page
     view.locator("#level-ofFrames").uncheck()

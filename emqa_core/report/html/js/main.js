@@ -24,12 +24,15 @@ async function main() {
     panels.change();
   });
 
-  /** Selection, thresholds and ranking of the state, worked out once however many sections ask. */
+  /** Selection, thresholds (of measures, and by metric) and ranking of the state, worked out once however many sections ask. */
   function look() {
     if (looked === null) {
       const selection = selectionOf(evaluation, state.classes);
       const view = { t: state.t, level: state.level };
-      looked = { selection, view, ranked: rankedMetrics(evaluation, selection, { ...view, target: state.target }) };
+      // By metric, other score thresholds than the run's are known at the run's IoU threshold alone.
+      const byMetric = state.t === evaluation.chosen ? view : { ...view, level: evaluation.configuredLevel };
+      const ranked = rankedMetrics(evaluation, selection, { ...byMetric, target: state.target });
+      looked = { selection, view, byMetric, ranked };
     }
     return looked;
   }
@@ -44,8 +47,8 @@ async function main() {
   const section = (id) => at(id).closest("section");
   const panels = new Panels([
     { section: section("overview"), show: () => overview.show(look().selection, look().view) },
-    { section: section("ranking"), show: () => ranking.show(look().selection, look().view, look().ranked) },
-    { section: section("performance"), show: () => metric.show(look().selection, look().view, look().ranked) },
+    { section: section("ranking"), show: () => ranking.show(look().selection, look().byMetric, look().ranked) },
+    { section: section("performance"), show: () => metric.show(look().selection, look().byMetric, look().ranked) },
     { section: section("examples"), show: () => examples.show(look().selection, metric.nameOf(look().ranked)) },
     { section: section("classes"), show: () => classes.show(look().selection, look().view) },
   ]);

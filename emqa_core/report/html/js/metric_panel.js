@@ -87,7 +87,7 @@ export class MetricPanel {
       if (errors.length) chart.errors.show({ rows: errors }, { label: `Error types of ${side}s by ${name}` });
     }
     this.remarks = remarks;
-    this.showLegend(selection, remarks);
+    this.showLegend(selection, view, remarks);
     this.showAdvice(name);
     if (this.details.open) this.fill();
     this.details.ontoggle = () => this.details.open && this.fill();
@@ -148,7 +148,7 @@ export class MetricPanel {
     document.getElementById("examples-section").scrollIntoView({ block: "nearest" });
   }
 
-  showLegend(selection, remarks) {
+  showLegend(selection, view, remarks) {
     const { evaluation, state } = this;
     const several = this.series.length > 1 ? this.series : [];
     const items = several.map(([name, colour]) => element("span", {}, element("i", { style: `background:${colour}` }), name));
@@ -156,6 +156,7 @@ export class MetricPanel {
     if (state.byClass && selection.classes.length > MOST_SERIES) more.push(`The ${MOST_SERIES} classes with the most objects of ${selection.classes.length}.`);
     if (evaluation.document.classBins < 50) more.push(`Single classes have ${evaluation.document.classBins} bins at most, all classes together 200.`);
     else more.push("All classes together have up to 200 bins at the run's IoU threshold, else 50.");
+    if (view.level !== state.level) more.push("By metric, other score thresholds are known at the run's IoU threshold only.");
     if (remarks.length) more.push(`Here: ${remarks.join(", ")}.`);
     this.legend.replaceChildren(...items, element("span", { class: "remark" }, more.join(" ")));
   }

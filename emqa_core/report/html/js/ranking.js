@@ -83,7 +83,7 @@ export class Ranking {
     const parts = [`Bars: at ${at(view.level)}; upright strokes: at ${at(otherLevel(evaluation, view))}. Dashed: the noise floor, what a random number reaches. Lines: 95% intervals. Pale bars are not told from chance. * is a property of the model and ranked apart.`];
     if (selection.scope < 0) parts.push("Several classes: from their sums, without intervals; correlations from bin means.");
     if (evaluation.document.classBins < 50 && selection.scope < 0) parts.push(`Classes have ${evaluation.document.classBins} bins here.`);
-    if (view.t !== evaluation.chosen && view.level !== evaluation.configuredLevel) parts.push("Other score thresholds are known at the chosen IoU threshold only.");
+    if (view.level !== this.state.level) parts.push("By metric, other score thresholds are known at the run's IoU threshold only.");
     return parts.join(" ");
   }
 

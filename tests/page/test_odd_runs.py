@@ -1,0 +1,83 @@
+"""Pages of runs that lack much: no predictions, no labels, no metrics, one class, another protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from emqa_core import evaluate
+from emqa_core.report.html.page import page_html
+from emqa_core.storage.runs import Run
+from tests.page.pages import open_page
+from tests.page.small_run import small_run
+
+BOX = {"x": 10.0, "y": 10.0, "width": 30.0, "height": 20.0}
+FRAMES = pd.DataFrame({"frame_id": ["a", "b"], "width_px": 100, "height_px": 100})
+LABELS = pd.DataFrame([{"frame_id": "a", "class_name": "cat", **BOX}])
+PREDICTIONS = pd.DataFrame([{"frame_id": "a", "class_name": "cat", "score": 0.5, **BOX}])
+
+RUNS: dict[str, dict[str, Any]] = {
+    "no predictions": {"predictions": PREDICTIONS.iloc[:0]},
+    "no labels": {"labels": LABELS.iloc[:0], "unlisted_classes": "evaluate"},
+    "nothing right": {"predictions": PREDICTIONS.assign(x=70.0)},
+    "no metrics": {"metrics": ["none"]},
+    "one object": {},
+    "scores beyond one": {"predictions": PREDICTIONS.assign(score=37.5)},
+    "no error types, no intervals": {"error_types": False, "intervals": False},
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_page_of_a_run_that_lacks_much(browser: Any, tmp_path: Path, name: str) -> None:
+    given = {"labels": LABELS, "predictions": PREDICTIONS, "frames": FRAMES, **RUNS[name]}
+    run = evaluate(dataset="odd", **given)
+    assert isinstance(run, Run)
+    check(browser, run, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"matching": "best_iou"},
+        {"iou_thresholds": [0.3], "iou_threshold": 0.3},
+        {"iou_threshold": 0.55, "score_threshold": 0.4},
+        {"classes": ["car"]},
+        {"absent_classes": "zero"},
+    ],
+    ids=", ".join,
+)
+def test_a_page_of_other_options(browser: Any, tmp_path: Path, options: dict[str, Any]) -> None:
+    check(browser, small_run(tmp_path / "eval", n_frames=60, report=False, **options), tmp_path)
+
+
+def check(browser: Any, run: Run, folder: Path) -> None:
+    """It opens, says the run's figures, and no control of it breaks."""
+    file = folder / "page.html"
+    file.write_text(page_html(run), "utf-8")
+    with open_page(browser, accept_downloads=True) as page:
+        page.open(file)
+        view = page.page
+        assert view.locator("#failed").is_hidden()
+        all_rows = run.to_pandas("class_performance").query("scope == 'all' and area_range == 'all'")
+        chosen = float(run.row()["iou_threshold"])
+        at_chosen = all_rows[(all_rows.iou_threshold - chosen).abs() < 1e-6].iloc[0]
+        assert page.value("#counts-label b") == at_chosen.n_labels
+        assert page.value("#counts-prediction b") == at_chosen.n_predictions
+        assert page.value("#measure-average_precision .value") == pytest.approx(
+            at_chosen.average_precision, nan_ok=True
+        )
+        view.locator("#iou").press("ArrowRight")
+        view.locator("#score").press("End") if view.locator("#score").is_enabled() else None
+        page.settle()
+        for target in ("prediction", "label", "frame"):
+            view.locator(f"[data-target='{target}']").click()
+        if view.locator("#metric option").count():
+            view.locator("#by-class").check()
+        view.locator("#classes-summary").click()
+        view.locator("#classes-none").click()
+        page.settle()
+        assert page.value("#counts-label b") == 0
+        assert page.errors == [] and page.requests == []
