@@ -84,7 +84,7 @@ def test_both_ways_give_one_run(tmp_path: Path) -> None:
             "memory_per_worker_mib": 1024,
             "partitions": 3,
         }
-        options = {"run_date": "2026-03-01", "cluster": cluster, "progress": notes}
+        options = {"run_date": "2026-03-01", "cluster": cluster, "progress": notes, "report": False}
         runs.append(evaluate(**tables, **options, output=str(tmp_path / str(number))))
     assert [run.row()["cluster"] for run in runs] == ["none", "local"]
     assert runs[0].run_id == runs[1].run_id
