@@ -26,7 +26,7 @@ from benchmarks.generate import DATA, FRAMES_OF_SIZE, write
 from benchmarks.page import print_page
 from benchmarks.results import save
 
-STAGES = ("evaluate", "count", "finalize")
+STAGES = ("evaluate", "reduce", "count", "slices", "finalize", "report")
 _DONE = re.compile(r"\] (\w+): done \((?:\d+ steps, )?([\d.]+) s\)")
 
 

@@ -68,6 +68,7 @@ STAGES: tuple[tuple[str, str, str | None], ...] = (
     ("performance and bin tables", f"{A}.metric_tables:metric_performance_table", None),
     ("performance and bin tables", f"{A}.metric_tables:metric_bin_table", None),
     ("bins and tasks of the count", f"{P}.stages:count_metrics", None),
+    ("slices", f"{P}.find_slices:find_slices", None),
     ("reduce", f"{P}.reduce_scores:reduce_scores", None),
     ("finalize", f"{P}.stages:finalize_tables", None),
     ("commit", f"{P}.stages:commit_runs", None),

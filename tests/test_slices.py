@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from emqa_core import evaluate
+from emqa_core.reductions.slice_counts import RegionSums, SliceRows
 from tests.oracles.slice_rows import Slice, one_sided_p, slice_of
 from tests.oracles.synthetic import make_data_set
 
@@ -123,3 +124,35 @@ def test_no_search_no_slices(option: dict[str, Any]) -> None:
     frames, labels, predictions = _planted(40)
     run = evaluate(frames=frames, labels=labels, predictions=predictions, **option)
     assert run.table("slice").num_rows == 0
+
+
+def test_sums_of_frames_of_any_length_are_those_of_a_loop_over_rows() -> None:
+    """Empty frames, frames of one row and of more rows than a word has bits, rows without a metric."""
+    rng = np.random.default_rng(4)
+    n_of_frame = rng.choice([0, 1, 5, 63, 64, 65, 200], 60)
+    frame = np.repeat(np.arange(60), n_of_frame)
+    kind = rng.integers(0, 3, len(frame)).astype(np.uint8)
+    bins = rng.integers(-1, 10, (len(frame), 3)).astype(np.int8)
+    regions = np.array([(0, 2, 5, -1, 0, 0), (1, 0, 4, 0, 3, 3), (2, 9, 9, 1, 5, 9), (1, 7, 7, 2, 0, 2)])
+    start = np.concatenate([[0], np.cumsum(n_of_frame)])
+    found = RegionSums.of(SliceRows(start, kind, bins), regions)
+    inside = []
+    for region, sums in zip(regions.tolist(), found.sums, strict=True):
+        own, first, last, other, other_first, other_last = region
+        has = (kind > 0) & (bins[:, own] >= 0)
+        in_own = (bins[:, own] >= first) & (bins[:, own] <= last)
+        in_other = np.ones(len(frame), bool)
+        if other >= 0:
+            has &= bins[:, other] >= 0
+            in_other = (bins[:, other] >= other_first) & (bins[:, other] <= other_last)
+        inside.append(has & in_own & in_other)
+        compared = (has, has & in_own, has & in_other) if other >= 0 else (has,)
+        for rows, numbers in zip(compared, sums, strict=False):
+            n_r, n_o = (np.bincount(frame[mask], minlength=60) for mask in (inside[-1], rows))
+            y_r, y_o = (np.bincount(frame[mask & (kind == 2)], minlength=60) for mask in (inside[-1], rows))
+            products = [(n_r, n_r), (n_r, y_r), (y_r, y_r), (n_r, n_o), (n_r, y_o), (y_r, n_o), (y_r, y_o)]
+            products += [(n_o, n_o), (n_o, y_o), (y_o, y_o)]
+            whole = [n_r.sum(), y_r.sum(), n_o.sum(), y_o.sum(), (n_r > 0).sum(), (n_o > 0).sum()]
+            assert numbers.tolist() == [*whole, *((a * b).sum() for a, b in products)]
+    together = [[int((a & b).sum()) for b in inside] for a in inside]
+    assert found.overlap.tolist() == np.tril(together).tolist()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -55,8 +56,13 @@ class SliceAxis:
         return cls(axis, of_coarse, np.stack([single, single], axis=1), names)
 
     def bins_of(self, values: Array) -> Array:
-        """Bin of each value, (n,) int8, -1 where it is missing."""
-        return np.append(self.of_coarse, np.int8(-1))[self.axis.coarse_bin_of(values)]
+        """Bin of each value, (n,) int16, -1 where it is missing."""
+        return self._wide.coarse_bin_of(values)
+
+    @cached_property
+    def _wide(self) -> MetricAxis:
+        """The axis with these bins for coarse ones."""
+        return replace(self.axis, coarse=self.of_coarse[self.axis.coarse].astype(np.int16))
 
     def edges(self, first: int, last: int) -> tuple[float, float]:
         """Lower edge, open, and upper edge, closed, of a range of numbers."""

@@ -16,7 +16,8 @@ from emqa_core.config import EvaluationConfig
 from emqa_core.matching.error_types import LABEL_ERRORS, PREDICTION_ERRORS
 from emqa_core.objects import Array
 from emqa_core.pipeline.metric_rows import SIDES, SampleState
-from emqa_core.pipeline.partition_reader import Key, PartitionReader, Target
+from emqa_core.pipeline.partition_reader import Key, PartitionReader
+from emqa_core.pipeline.prepared_rows import PreparedRows, Target
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
 from emqa_core.quality.metric import LEVELS, Level
@@ -34,7 +35,8 @@ class CountTask:
     """Some metrics over all partitions of one model, in order.
 
     axes: of these metrics and of the controls of the partial correlation. parts: of each partition from
-    number `first` on, by table.
+    number `first` on, by table. prepared: by partition, rows that tasks of this process keep for one another;
+    None where each task prepares its own.
     """
 
     metrics: tuple[ChosenMetric, ...]
@@ -46,6 +48,7 @@ class CountTask:
     n_classes: int
     scores: ScoreAxis
     first: int = 0
+    prepared: dict[int, PreparedRows] | None = None
 
 
 def targets_of(metric: ChosenMetric) -> list[tuple[Target, Level]]:
@@ -110,7 +113,7 @@ def count(task: CountTask) -> Counts:
         reader = PartitionReader(task, index)
         for key in keys_of(task):
             axis, level = task.axes[key.metric], level_of(metric_of[key.metric], key.target)
-            part = reader.rows(key.target, at_best=key.at_best)
+            part = reader.prepared.rows(key.target, at_best=key.at_best)
             if key not in total.of_key:
                 total.of_key[key] = MetricCounts.zero(axis, level, part, with_fine=not key.at_best)
             total.of_key[key].take(axis, part, reader.values(level, key), reader.bins(level, key))
@@ -123,7 +126,7 @@ def count(task: CountTask) -> Counts:
                     is_categorical=is_categorical,
                 )  # fmt: skip
             _take_levels(total.of_metric[metric.name], reader, metric, shown)
-            if reader.errors:
+            if reader.prepared.errors:
                 _take_errors(total.errors, task, reader, metric)
     return total
 
@@ -134,9 +137,9 @@ def _take_levels(state: MetricScores, reader: PartitionReader, metric: ChosenMet
             continue
         bins, of_frames = reader.all_bins(level, metric.name)[1], level == "frame"
         if target == "prediction":
-            state.take_predictions(reader.levels, bins, shown, of_frames=of_frames)
+            state.take_predictions(reader.prepared.levels, bins, shown, of_frames=of_frames)
         else:
-            state.take_labels(reader.levels, bins, of_frames=of_frames)
+            state.take_labels(reader.prepared.levels, bins, of_frames=of_frames)
 
 
 def _take_errors(
@@ -150,16 +153,16 @@ def _take_errors(
     for target, level in targets_of(metric):
         if target != "frame":
             bins = reader.all_bins(level, metric.name)[1]
-            total[metric.name].take(target, reader.errors[target], bins, of_frames=level == "frame")
+            total[metric.name].take(target, reader.prepared.errors[target], bins, of_frames=level == "frame")
 
 
 def count_units(task: CountTask) -> dict[str, UnitTotals]:
     """Resampling units of every target at the score of the best F1, which is another than the configured."""
     total: dict[str, UnitTotals] = {}
     for index in range(len(task.parts)):
-        reader = PartitionReader(task, index)
+        prepared = PreparedRows.of(task, index)
         for target in LEVELS:
-            units = reader.units(target)
+            units = prepared.units(target)
             total[target] = total[target] + units if target in total else units
     return total
 
@@ -174,7 +177,7 @@ def count_pairs(task: CountTask, needed: Mapping[Key, tuple[Array, Array]]) -> d
             if key not in needed:
                 continue
             scopes, rank = needed[key]
-            rows, own = reader.rows(key.target, at_best=key.at_best).rows.within(scopes)
+            rows, own = reader.prepared.rows(key.target, at_best=key.at_best).rows.within(scopes)
             if key not in total:
                 total[key] = BinPairs.zero(scopes, rank, rows.n_thresholds)
             _, bins = reader.bins(level_of(metric_of[key.metric], key.target), key)

@@ -22,7 +22,7 @@ from emqa_core.pipeline.count_metrics import targets_of
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.metric_results import MeasuredMetric
 from emqa_core.pipeline.metric_rows import SIDES, read_metric, read_rows
-from emqa_core.pipeline.scratch import Scratch
+from emqa_core.pipeline.scratch import MemoryScratch, Scratch
 from emqa_core.quality.metric import Level
 from emqa_core.reductions.slice_counts import RegionSums, SliceCounts, SliceRows
 from emqa_core.storage.location import Location
@@ -42,7 +42,9 @@ class TriedMetric:
 
 @dataclass(frozen=True)
 class SliceTask:
-    """One partition. tried: metrics by target. regions: by target, once they are known."""
+    """One partition. tried: metrics by target. regions: by target, once they are known. kept: the rows that
+    the first pass keeps for the second where both are in this process, by partition and target; else None.
+    """
 
     index: int
     parts: Mapping[str, Part]
@@ -51,6 +53,7 @@ class SliceTask:
     chosen: int
     tried: Mapping[Level, tuple[TriedMetric, ...]]
     regions: Mapping[Level, Array]
+    kept: dict[tuple[int, Level], SliceRows] | None
 
 
 def find_slices(
@@ -66,8 +69,9 @@ def find_slices(
     tried = tried_metrics(measured, axes, config)
     if not tried or not parts:
         return slice_table([])
+    kept: dict[tuple[int, Level], SliceRows] | None = {} if isinstance(scratch, MemoryScratch) else None
     tasks = [
-        SliceTask(index, each, scratch, location, config.chosen_threshold_index, tried, {})
+        SliceTask(index, each, scratch, location, config.chosen_threshold_index, tried, {}, kept)
         for index, each in enumerate(parts)
     ]
     counts = executor.combine(count_slices, tasks, _add)
@@ -134,6 +138,14 @@ def sum_regions(task: SliceTask) -> dict[Level, RegionSums]:
 
 
 def _rows(task: SliceTask, targets: Sequence[Level]) -> dict[Level, SliceRows]:
+    if task.kept is None:
+        return _made_rows(task, targets)
+    missing = [target for target in targets if (task.index, target) not in task.kept]
+    task.kept.update({(task.index, target): rows for target, rows in _made_rows(task, missing).items()})
+    return {target: task.kept[task.index, target] for target in targets}
+
+
+def _made_rows(task: SliceTask, targets: Sequence[Level]) -> dict[Level, SliceRows]:
     left = read_rows(task.scratch, task.index)
     rows: dict[Level, SliceRows] = {}
     for target in targets:

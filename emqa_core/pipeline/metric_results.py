@@ -42,8 +42,8 @@ from emqa_core.pipeline.count_sections import SumTask, leave_sections, read_sums
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
-from emqa_core.pipeline.partition_reader import CONTROL_OF
 from emqa_core.pipeline.partition_states import part_name
+from emqa_core.pipeline.prepared_rows import CONTROL_OF
 from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
 from emqa_core.reductions.score_levels import ScoreAxis
 from emqa_core.reductions.unit_totals import UnitTotals

@@ -13,7 +13,7 @@ from emqa_core.pipeline.execute import DaskExecutor, Executor
 from emqa_core.pipeline.inputs import RowSlice, RowSource, UnclusteredRows
 from emqa_core.pipeline.known_pixels import PixelOptions
 from emqa_core.pipeline.partition_states import attempt_key, scratch_folder
-from emqa_core.pipeline.partitioning import is_scratch_held
+from emqa_core.pipeline.partitioning import are_rows_kept, is_scratch_held
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.relations import Relations
@@ -81,11 +81,19 @@ def pixel_options(plan: Plan) -> PixelOptions | None:
 
 def scratch_of(plan: Plan, executor: Executor, model: str) -> Scratch:
     """Memory for a run in this process that fits, else the folder of the run's attempt."""
-    rows = plan.inputs.labels.n_rows + sum(s.n_rows for s in plan.inputs.predictions.values())
-    n_metrics = max(map(len, plan.metrics.values()), default=0)
-    if executor.description == "none" and is_scratch_held(plan.config.cluster, rows, n_metrics):
+    if executor.description == "none" and is_scratch_held(plan.config.cluster, *_rows_and_metrics(plan)):
         return MemoryScratch()
     return StoredScratch(plan.location, plan.runs[model].run_id, _folder(plan, model))
+
+
+def keeps_rows(plan: Plan, scratch: Scratch) -> bool:
+    """Whether the count keeps prepared rows for its next metrics."""
+    return isinstance(scratch, MemoryScratch) and are_rows_kept(plan.config.cluster, *_rows_and_metrics(plan))
+
+
+def _rows_and_metrics(plan: Plan) -> tuple[int, int]:
+    rows = plan.inputs.labels.n_rows + sum(s.n_rows for s in plan.inputs.predictions.values())
+    return rows, max(map(len, plan.metrics.values()), default=0)
 
 
 def _folder(plan: Plan, model: str) -> str:

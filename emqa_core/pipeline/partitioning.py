@@ -32,6 +32,7 @@ STRETCH_BYTES_PER_PREDICTION = 270  # a stretch of the order, read from the scra
 REDUCE_BYTES_PER_PREDICTION = 70  # a score run, sorted bucket by bucket, and the matched rows of all
 SCRATCH_BYTES_PER_ROW = 60  # outcomes and score runs kept in memory between stages
 SCRATCH_BYTES_PER_METRIC_VALUE = 4
+PREPARED_BYTES_PER_ROW = 110  # rows as all metrics take them, kept in memory while they are counted
 _SCRATCH_SHARE = 0.25  # of the memory promised, up to which a run in this process holds its scratch
 _MOST_IN_ONE_STRETCH = 1 << 31  # what stays in memory is reduced at once, and counted in four bytes
 SNAP_TO_ROW_GROUP = 0.25  # a cut may move by this share of a partition to a row group's end
@@ -142,10 +143,16 @@ def relate_bytes(n_vectors: int, d: int) -> float:
     return BASE_BYTES + index_bytes(n_vectors, d) + n_vectors * BYTES_PER_VECTOR
 
 
-def count_bytes(n_rows: float, largest_partition: float, n_metrics: int, n_classes: int) -> float:
-    """Peak memory of a task that counts some metrics at a time over all rows, a partition at a time."""
+def count_bytes(
+    n_rows: float, largest_partition: float, n_metrics: int, n_classes: int, n_prepared: float
+) -> float:
+    """Peak memory of a task that counts some metrics at a time over all rows, a partition at a time.
+
+    n_prepared: rows that stay prepared for the next metrics.
+    """
     tables = n_metrics * min(n_rows * COUNT_BYTES_PER_ROW, (n_classes + 1) * COUNT_BYTES_PER_CLASS)
-    return BASE_BYTES + largest_partition * BYTES_PER_PREDICTION + tables
+    rows = largest_partition * BYTES_PER_PREDICTION + n_prepared * PREPARED_BYTES_PER_ROW
+    return BASE_BYTES + rows + tables
 
 
 def reduce_bytes(n_predictions: float, cluster: ClusterConfig, *, is_held: bool) -> float:
@@ -164,6 +171,12 @@ def is_scratch_held(cluster: ClusterConfig, n_rows: float, n_metrics: int) -> bo
     """Whether what stages leave for one another stays in this process, in a run without a cluster."""
     fits = scratch_bytes(n_rows, n_metrics) <= _SCRATCH_SHARE * (cluster.memory_per_worker_mib << 20)
     return fits and n_rows < _MOST_IN_ONE_STRETCH
+
+
+def are_rows_kept(cluster: ClusterConfig, n_rows: float, n_metrics: int) -> bool:
+    """Whether prepared rows stay in this process beside what stages leave there."""
+    kept = scratch_bytes(n_rows, n_metrics) + n_rows * PREPARED_BYTES_PER_ROW
+    return kept <= _SCRATCH_SHARE * (cluster.memory_per_worker_mib << 20)
 
 
 def check_memory(bounds: Array, needed: Array, n_predictions: Array, cluster: ClusterConfig) -> None:

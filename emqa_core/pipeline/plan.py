@@ -27,6 +27,7 @@ from emqa_core.pipeline.partitioning import (
     MOST_SNAPPED,
     SNAP_TO_SEQUENCE,
     RowDensity,
+    are_rows_kept,
     check_memory,
     count_bytes,
     cut_frames,
@@ -203,9 +204,11 @@ def project_memory(
     most_rows = max(float((each.n_rows + labels.n_rows).max()) for each in predictions)
     n_scratch = inputs.labels.n_rows + sum(source.n_rows for source in inputs.predictions.values())
     is_held = config.cluster.address == "none" and is_scratch_held(config.cluster, n_scratch, n_metrics)
+    n_kept = n_scratch if is_held and are_rows_kept(config.cluster, n_scratch, n_metrics) else 0
+    n_counted = min(n_metrics, MOST_METRICS)
     tasks = [
         float(needed.max()),
-        count_bytes(n_rows, most_rows, min(n_metrics, MOST_METRICS), n_classes) if n_metrics else 0.0,
+        count_bytes(n_rows, most_rows, n_counted, n_classes, n_kept) if n_metrics else 0.0,
         reduce_bytes(n_predictions, config.cluster, is_held=is_held),
         *tasks_before,
     ]

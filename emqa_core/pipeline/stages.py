@@ -43,7 +43,7 @@ from emqa_core.pipeline.partition_states import (
     finished_partitions,
     part_name,
 )
-from emqa_core.pipeline.partition_tasks import partition_tasks, relations_of, scratch_of
+from emqa_core.pipeline.partition_tasks import keeps_rows, partition_tasks, relations_of, scratch_of
 from emqa_core.pipeline.plan import Plan
 from emqa_core.pipeline.progress import Progress
 from emqa_core.pipeline.reduce_scores import RankedScores
@@ -171,45 +171,18 @@ def count_metrics(
     """Decide the bins, count every metric's outcomes in them, measure what they tell, and find slices."""
     stored = _stored_axes(plan)
     samples = {model: evaluated.states[model].sample for model in plan.pending}
-    prepared: dict[str, list[MeasureTask]] = {}
-    axes_of: dict[str, dict[str, MetricAxis]] = {}
-    for model in plan.pending:
-        metrics = plan.metrics[model]
-        axes = axes_of[model] = decide_axes(metrics, samples[model], plan.config, stored)
-        say_what_is_folded(axes, samples[model], progress)
-        counting = CountTask(
-            (),
-            axes,
-            evaluated.states[model].parts_of_partitions(),
-            evaluated.scratch[model],
-            plan.location,
-            plan.config,
-            len(plan.classes),
-            ranked[model].axis,
-        )
-        prepared[model] = measure_tasks(
-            metrics,
-            counting,
-            samples[model],
-            units_at_best(counting, executor),
-            evaluated.states[model].counts.n_positive_group.sum(axis=0),
-            plan.classes,
-            executor.n_workers,
-            plan.runs[model],
-            attempt_key(plan, model),
-        )
-    progress.start("count", sum(map(len, prepared.values())))
-    measured = {
-        model: measure_all(tasks, executor, lambda n: progress.advance("count", n))
-        for model, tasks in prepared.items()
+    axes = {
+        model: decide_axes(plan.metrics[model], samples[model], plan.config, stored) for model in plan.pending
     }
-    progress.finish("count")
+    for model in plan.pending:
+        say_what_is_folded(axes[model], samples[model], progress)
+    measured = _measure_metrics(plan, evaluated, ranked, axes, executor, progress)
     progress.start("slices", len(plan.pending))
     slices = {}
     for model in plan.pending:
         slices[model] = find_slices(
             measured[model].metrics,
-            axes_of[model],
+            axes[model],
             evaluated.states[model].parts_of_partitions(),
             evaluated.scratch[model],
             plan.location,
@@ -219,6 +192,48 @@ def count_metrics(
         progress.advance("slices")
     progress.finish("slices")
     return Counted(samples, measured, slices)
+
+
+def _measure_metrics(
+    plan: Plan,
+    evaluated: Evaluated,
+    ranked: Ranked,
+    axes: Mapping[str, Mapping[str, MetricAxis]],
+    executor: Executor,
+    progress: Progress,
+) -> dict[str, MeasuredMetrics]:
+    tasks: dict[str, list[MeasureTask]] = {}
+    for model in plan.pending:
+        state, scratch = evaluated.states[model], evaluated.scratch[model]
+        counting = CountTask(
+            (),
+            axes[model],
+            state.parts_of_partitions(),
+            scratch,
+            plan.location,
+            plan.config,
+            len(plan.classes),
+            ranked[model].axis,
+            prepared={} if keeps_rows(plan, scratch) else None,
+        )
+        tasks[model] = measure_tasks(
+            plan.metrics[model],
+            counting,
+            state.sample,
+            units_at_best(counting, executor),
+            state.counts.n_positive_group.sum(axis=0),
+            plan.classes,
+            executor.n_workers,
+            plan.runs[model],
+            attempt_key(plan, model),
+        )
+    progress.start("count", sum(map(len, tasks.values())))
+    measured = {
+        model: measure_all(own, executor, lambda n: progress.advance("count", n))
+        for model, own in tasks.items()
+    }
+    progress.finish("count")
+    return measured
 
 
 def _stored_axes(plan: Plan) -> dict[str, MetricAxis]:

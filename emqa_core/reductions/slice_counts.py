@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numba import types
+from numba import njit, types
 
 from emqa_core.kernel import kernel
 from emqa_core.kernel_types import READ_I64, READ_I64_2D, READ_U8
@@ -65,71 +65,107 @@ def _sum_frames(frame_start, kind):  # type: ignore[no-untyped-def]
     return out
 
 
+@njit(inline="always")
+def _n_bits(word):  # type: ignore[no-untyped-def]
+    """How many bits of a word are set."""
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@njit(inline="always")
+def _add_frame(rows, regions, sums):  # type: ignore[no-untyped-def]
+    """Add what was counted of a frame, and clear it."""
+    for c in range(regions.shape[0]):
+        n_r, y_r = rows[c, 0]
+        n_compared = COMPARED if regions[c, 3] >= 0 else 1
+        for k in range(n_compared):
+            n_o, y_o = rows[c, k + 1]
+            if n_o == 0:
+                continue
+            own = sums[c, k]
+            own[2] += n_o
+            own[3] += y_o
+            own[5] += 1
+            own[13] += n_o * n_o
+            own[14] += n_o * y_o
+            own[15] += y_o * y_o
+            if n_r == 0:
+                continue
+            own[0] += n_r
+            own[1] += y_r
+            own[4] += 1
+            own[6] += n_r * n_r
+            own[7] += n_r * y_r
+            own[8] += y_r * y_r
+            own[9] += n_r * n_o
+            own[10] += n_r * y_o
+            own[11] += y_r * n_o
+            own[12] += y_r * y_o
+    rows[:] = 0
+
+
 @kernel(types.void(READ_I64, READ_U8, _READ_BINS, READ_I64_2D, types.int64[:, :, ::1], types.int64[:, ::1]))
 def _sum_regions(frame_start, kind, bins, regions, sums, overlap):  # type: ignore[no-untyped-def]
+    """64 rows at a time: a bit of a word for each, so that a region takes a few steps and not one per row."""
+    n_metrics = bins.shape[1]
     n_regions = regions.shape[0]
-    rows = np.zeros((n_regions, 4, 2), np.int64)  # in the region; in all and in either range: n and y
-    inside = np.empty(n_regions, np.int64)
-    for frame in range(frame_start.shape[0] - 1):
-        rows[:] = 0
-        for row in range(frame_start[frame], frame_start[frame + 1]):
+    in_bin = np.empty((n_metrics, N_BINS + 1), np.uint64)  # those without the metric first
+    # Which rows are in the region, have its metrics, and are in the range of either.
+    words = np.empty((n_regions, 4), np.uint64)
+    rows = np.zeros((n_regions, 4, 2), np.int64)  # of the frame at hand: n and y of the same
+    n_rows = kind.shape[0]
+    frame = 0
+    for first in range(0, n_rows, 64):
+        stop = min(first + 64, n_rows)
+        in_bin[:] = 0
+        counted = np.uint64(0)
+        wrong = np.uint64(0)
+        for row in range(first, stop):
             if kind[row] == 0:
                 continue
-            y = np.int64(kind[row] == 2)
-            n_inside = 0
-            for c in range(n_regions):
-                a = bins[row, regions[c, 0]]
-                if a < 0:
-                    continue
-                in_a = regions[c, 1] <= a <= regions[c, 2]
-                in_b = True
-                if regions[c, 3] >= 0:
-                    b = bins[row, regions[c, 3]]
-                    if b < 0:
-                        continue
-                    in_b = regions[c, 4] <= b <= regions[c, 5]
-                rows[c, 1, 0] += 1
-                rows[c, 1, 1] += y
-                if in_a:
-                    rows[c, 2, 0] += 1
-                    rows[c, 2, 1] += y
-                if in_b:
-                    rows[c, 3, 0] += 1
-                    rows[c, 3, 1] += y
-                if in_a and in_b:
-                    rows[c, 0, 0] += 1
-                    rows[c, 0, 1] += y
-                    inside[n_inside] = c
-                    n_inside += 1
-            for i in range(n_inside):
-                for j in range(i + 1):
-                    overlap[inside[i], inside[j]] += 1
+            bit = np.uint64(1) << np.uint64(row - first)
+            counted |= bit
+            if kind[row] == 2:
+                wrong |= bit
+            for metric in range(n_metrics):
+                in_bin[metric, bins[row, metric] + 1] |= bit
         for c in range(n_regions):
-            n_r, y_r = rows[c, 0]
-            n_compared = COMPARED if regions[c, 3] >= 0 else 1
-            for k in range(n_compared):
-                n_o, y_o = rows[c, k + 1]
-                if n_o == 0:
-                    continue
-                own = sums[c, k]
-                own[2] += n_o
-                own[3] += y_o
-                own[5] += 1
-                own[13] += n_o * n_o
-                own[14] += n_o * y_o
-                own[15] += y_o * y_o
-                if n_r == 0:
-                    continue
-                own[0] += n_r
-                own[1] += y_r
-                own[4] += 1
-                own[6] += n_r * n_r
-                own[7] += n_r * y_r
-                own[8] += y_r * y_r
-                own[9] += n_r * n_o
-                own[10] += n_r * y_o
-                own[11] += y_r * n_o
-                own[12] += y_r * y_o
+            a = regions[c, 0]
+            has = counted & ~in_bin[a, 0]
+            in_a = np.uint64(0)
+            for b in range(regions[c, 1], regions[c, 2] + 1):
+                in_a |= in_bin[a, b + 1]
+            in_b = has
+            if regions[c, 3] >= 0:
+                other = regions[c, 3]
+                has &= ~in_bin[other, 0]
+                in_b = np.uint64(0)
+                for b in range(regions[c, 4], regions[c, 5] + 1):
+                    in_b |= in_bin[other, b + 1]
+                in_a &= has
+                in_b &= has
+            words[c, 0] = in_a & in_b
+            words[c, 1] = has
+            words[c, 2] = in_a
+            words[c, 3] = in_b
+            for d in range(c + 1):
+                overlap[c, d] += _n_bits(words[c, 0] & words[d, 0])
+        row = first
+        while row < stop:
+            while frame_start[frame + 1] <= row:
+                frame += 1
+            end = min(frame_start[frame + 1], stop)
+            of_frame = (~np.uint64(0) >> np.uint64(64 - (end - row))) << np.uint64(row - first)
+            for c in range(n_regions):
+                for k in range(4):
+                    word = words[c, k] & of_frame
+                    rows[c, k, 0] += _n_bits(word)
+                    rows[c, k, 1] += _n_bits(word & wrong)
+            if end == frame_start[frame + 1]:
+                _add_frame(rows, regions, sums)
+            row = end
 
 
 @dataclass(frozen=True)
