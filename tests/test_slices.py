@@ -123,3 +123,21 @@ def test_no_search_no_slices(option: dict[str, Any]) -> None:
     frames, labels, predictions = _planted(40)
     run = evaluate(frames=frames, labels=labels, predictions=predictions, **option)
     assert run.table("slice").num_rows == 0
+
+
+def test_a_region_above_a_frequent_lowest_value_says_so() -> None:
+    """Three quarters are 0, and all of these are found: the worst region is what lies above."""
+    frames, labels, predictions = _planted(120)
+    rng = np.random.default_rng(6)
+    depth = np.where(rng.random(len(labels)) < 0.75, 0.0, rng.random(len(labels)))
+    labels = labels.drop(columns="x").assign(depth=depth)
+    found = labels[(depth == 0) | (rng.random(len(labels)) < 0.4)].drop(columns="label_id")
+    predictions = found.assign(score=0.9, prediction_id=np.arange(len(found)))
+    run = evaluate(
+        frames=frames, labels=labels, predictions=predictions, iou_thresholds=[0.5],
+        metrics=["depth", "object_random"],
+    )  # fmt: skip
+    first = run.table("slice").to_pylist()[0]
+    assert (first["metric"], first["metric_other"]) == ("depth", None)
+    assert first["lower"] is not None and "with depth above " in first["text"]
+    assert slice_of(run, first).counts() == (first["n"], first["n_hit"])

@@ -149,11 +149,7 @@ def _range_columns(
     if axis.categories is not None:
         return columns | {f"category{suffix}": axis.categories[first]}
     lower, upper = axis.edges(first, last)
-    # An open end: nothing lies beyond it.
-    return columns | {
-        f"lower{suffix}": None if lower == axis.axis.lower[0] else lower,
-        f"upper{suffix}": None if upper == axis.axis.upper[-1] else upper,
-    }
+    return columns | {f"lower{suffix}": lower, f"upper{suffix}": upper}
 
 
 def _rates(target: str, held: Mapping[str, int], half: float) -> dict[str, object]:

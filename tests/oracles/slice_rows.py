@@ -23,6 +23,9 @@ class Slice:
     def z(self) -> float:
         return min(_z(self.inside, each) for each in self.compared)
 
+    def counts(self) -> tuple[int, int]:
+        return len(self.inside), sum(is_wrong for _, is_wrong in self.inside)
+
     def interval(self) -> tuple[float, float]:
         """Of the share that is wrong."""
         n = Counter(frame for frame, _ in self.inside)
