@@ -544,6 +544,7 @@ SLICE = TableSchema(
         _c("target", LABEL, "Whose outcome it is: `prediction` or `label`."),
         *_region(""),
         *_region("_other"),
+        _c("score_threshold", FLOAT, "Of the outcomes: that of the best F1, or the configured one."),
         _c("n", INT, "Predictions, or labels, in the region that count."),
         _c("n_hit", INT, "True positives, or missed labels, among them."),
         _c("rate", FLOAT, "n_hit / n: TPR of predictions, FNR of labels.", "0..1"),

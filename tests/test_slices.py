@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from emqa_core import evaluate
-from tests.oracles.slice_rows import Slice, one_sided_p, slice_of
+from tests.oracles.slice_rows import Slice, is_wrong_at, one_sided_p, slice_of
 from tests.oracles.synthetic import make_data_set
 
 METRICS = ["object_area_px2", "object_aspect_ratio", "frame_darkness", "frame_weather", "visibility"]
@@ -39,14 +39,23 @@ def test_there_are_slices_of_one_metric_and_of_two_of_either_target() -> None:
     assert {is_single for _, is_single in kinds} == {True, False}
 
 
+def test_outcomes_are_at_the_score_of_the_best_f1() -> None:
+    performance = _run().to_pandas("class_performance")
+    pooled = performance[(performance["scope"] == "all") & (performance["area_range"] == "all")]
+    best = pooled["best_score_threshold"].dropna().unique()
+    assert len(best) == 1 and best[0] > _run().to_pandas("prediction")["score"].min()
+    assert {row["score_threshold"] for row, _ in _slices()} == set(best)
+    assert all(f" at scores of {best[0]:.3g} and more, elsewhere" in row["text"] for row, _ in _slices())
+
+
 def test_counts_rates_and_intervals_are_those_of_the_rows() -> None:
     for row, rows in _slices():
         n, wrong = len(rows.inside), sum(is_wrong for _, is_wrong in rows.inside)
         n_rest = len(rows.compared[0]) - n
         rest = (sum(is_wrong for _, is_wrong in rows.compared[0]) - wrong) / n_rest
         rate, (low, high) = wrong / n, rows.interval()
-        outcomes = _run().table(row["target"])["outcome"].to_pylist()
-        all_wrong = outcomes.count("false_positive" if row["target"] == "prediction" else "missed")
+        whole = _run().table(row["target"]).to_pylist()
+        all_wrong = sum(is_wrong_at(each, row["target"], row["score_threshold"]) or False for each in whole)
         hits = wrong
         if row["target"] == "prediction":
             hits, rate, rest, low, high = n - wrong, 1 - rate, 1 - rest, 1 - high, 1 - low

@@ -34,6 +34,11 @@ def advice_text(advice: Advice, class_name: str | None, control: str) -> str:
     return f"Ask for scores by {advice.metric}, {scores}: {_score_figures(advice)}"
 
 
+def scores_text(threshold: float, lowest: float) -> str:
+    """At which scores outcomes are; nothing where the threshold leaves out none, lowest being that of all."""
+    return f" at scores of {_number(threshold)} and more" if threshold > lowest else ""
+
+
 def _score_figures(advice: Advice) -> str:
     lost = advice.true_positives_lost or 0.0
     of_true = f"{lost:.1%} of true positives lost" if lost >= 0 else f"{-lost:.1%} more true positives"

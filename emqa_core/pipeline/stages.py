@@ -214,6 +214,7 @@ def count_metrics(
             evaluated.scratch[model],
             plan.location,
             plan.config,
+            ranked[model].axis,
             executor,
         )
         progress.advance("slices")
