@@ -11,7 +11,7 @@ import pytest
 
 from emqa_core import evaluate
 from emqa_core.reductions.slice_counts import RegionSums, SliceRows
-from tests.oracles.slice_rows import Slice, one_sided_p, slice_of
+from tests.oracles.slice_rows import Slice, is_wrong_at, one_sided_p, slice_of
 from tests.oracles.synthetic import make_data_set
 
 METRICS = ["object_area_px2", "object_aspect_ratio", "frame_darkness", "frame_weather", "visibility"]
@@ -40,14 +40,23 @@ def test_there_are_slices_of_one_metric_and_of_two_of_either_target() -> None:
     assert {is_single for _, is_single in kinds} == {True, False}
 
 
+def test_outcomes_are_at_the_score_of_the_best_f1() -> None:
+    performance = _run().to_pandas("class_performance")
+    pooled = performance[(performance["scope"] == "all") & (performance["area_range"] == "all")]
+    best = pooled["best_score_threshold"].dropna().unique()
+    assert len(best) == 1 and best[0] > _run().to_pandas("prediction")["score"].min()
+    assert {row["score_threshold"] for row, _ in _slices()} == set(best)
+    assert all(f" at scores of {best[0]:.3g} and more, elsewhere" in row["text"] for row, _ in _slices())
+
+
 def test_counts_rates_and_intervals_are_those_of_the_rows() -> None:
     for row, rows in _slices():
         n, wrong = len(rows.inside), sum(is_wrong for _, is_wrong in rows.inside)
         n_rest = len(rows.compared[0]) - n
         rest = (sum(is_wrong for _, is_wrong in rows.compared[0]) - wrong) / n_rest
         rate, (low, high) = wrong / n, rows.interval()
-        outcomes = _run().table(row["target"])["outcome"].to_pylist()
-        all_wrong = outcomes.count("false_positive" if row["target"] == "prediction" else "missed")
+        whole = _run().table(row["target"]).to_pylist()
+        all_wrong = sum(is_wrong_at(each, row["target"], row["score_threshold"]) or False for each in whole)
         hits = wrong
         if row["target"] == "prediction":
             hits, rate, rest, low, high = n - wrong, 1 - rate, 1 - rest, 1 - high, 1 - low
@@ -156,3 +165,21 @@ def test_sums_of_frames_of_any_length_are_those_of_a_loop_over_rows() -> None:
             assert numbers.tolist() == [*whole, *((a * b).sum() for a, b in products)]
     together = [[int((a & b).sum()) for b in inside] for a in inside]
     assert found.overlap.tolist() == np.tril(together).tolist()
+
+
+def test_a_region_above_a_frequent_lowest_value_says_so() -> None:
+    """Three quarters are 0, and all of these are found: the worst region is what lies above."""
+    frames, labels, predictions = _planted(120)
+    rng = np.random.default_rng(6)
+    depth = np.where(rng.random(len(labels)) < 0.75, 0.0, rng.random(len(labels)))
+    labels = labels.drop(columns="x").assign(depth=depth)
+    found = labels[(depth == 0) | (rng.random(len(labels)) < 0.4)].drop(columns="label_id")
+    predictions = found.assign(score=0.9, prediction_id=np.arange(len(found)))
+    run = evaluate(
+        frames=frames, labels=labels, predictions=predictions, iou_thresholds=[0.5],
+        metrics=["depth", "object_random"],
+    )  # fmt: skip
+    first = run.table("slice").to_pylist()[0]
+    assert (first["metric"], first["metric_other"]) == ("depth", None)
+    assert first["lower"] is not None and "with depth above " in first["text"]
+    assert slice_of(run, first).counts() == (first["n"], first["n_hit"])

@@ -23,8 +23,9 @@ NO_GAIN = Gain(float("nan"), float("nan"), float("nan"), float("nan"))
 class Advice:
     """A row of table `recommendation` to be; scope -1: all classes. p_value: not yet adjusted.
 
-    is_low: the range lies in the lower half of the axis. The other fields are columns of the table, None
-    where they do not apply.
+    is_low: the range lies in the lower half of the axis. asked: by a rule, the score of each coarse bin and
+    of predictions without the metric, inf where these are dropped. The other fields are columns of the table,
+    None where they do not apply.
     """
 
     kind: str
@@ -47,6 +48,9 @@ class Advice:
     recall_after: float | None = None
     f1_before: float | None = None
     f1_after: float | None = None
+    average_precision_all: float | None = None
+    average_precision_before: float | None = None
+    average_precision_after: float | None = None
     n_dropped: int | None = None
     true_positives_lost: float | None = None
     n: int | None = None
@@ -56,6 +60,7 @@ class Advice:
     correlation: float | None = None
     correlation_partial: float | None = None
     is_low: bool = False
+    asked: tuple[float, ...] = ()
 
     def adjusted(self, p_value: float) -> Advice:
         return replace(self, gain=replace(self.gain, p_value=p_value))
@@ -100,6 +105,7 @@ def _score_advice(
     kind: str, subject: AdviceSubject, cube: MetricCube, before: int, rule: ScoreRule, scores: ScoreAxis
 ) -> Advice:
     edges = [float(edge) for edge in scores.fine.edges]
+    scores_asked = np.append(scores.fine.edges, np.inf)[rule.level_of_bin]
     was, now = cube.judged(np.full(len(rule.level_of_bin), before)), cube.judged(rule.level_of_bin)
     n_true = int(was.n_true.sum())
     advice = Advice(
@@ -119,6 +125,7 @@ def _score_advice(
         f1_after=now.f1,
         n_dropped=int(was.n.sum() - now.n.sum()),
         true_positives_lost=(n_true - int(now.n_true.sum())) / n_true if n_true else None,
+        asked=tuple(scores_asked.tolist()),
     )
     ranges = [
         (*subject.edges(first, last), edges[level] if level < len(edges) else None)

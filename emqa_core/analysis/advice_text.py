@@ -34,13 +34,26 @@ def advice_text(advice: Advice, class_name: str | None, control: str) -> str:
     return f"Ask for scores by {advice.metric}, {scores}: {_score_figures(advice)}"
 
 
+def scores_text(threshold: float, lowest: float) -> str:
+    """At which scores outcomes are; nothing where the threshold leaves out none, lowest being that of all."""
+    return f" at scores of {_number(threshold)} and more" if threshold > lowest else ""
+
+
 def _score_figures(advice: Advice) -> str:
     lost = advice.true_positives_lost or 0.0
     of_true = f"{lost:.1%} of true positives lost" if lost >= 0 else f"{-lost:.1%} more true positives"
     return (
         f"precision {advice.precision_before:.3f} to {advice.precision_after:.3f},"
-        f" recall {advice.recall_before:.3f} to {advice.recall_after:.3f}, {of_true}, F1 {_gain(advice)}."
+        f" recall {advice.recall_before:.3f} to {advice.recall_after:.3f}, {of_true}, F1 {_gain(advice)}"
+        f"{_average_precision(advice)}."
     )
+
+
+def _average_precision(advice: Advice) -> str:
+    if advice.average_precision_all is None:
+        return ""
+    before, after = advice.average_precision_before, advice.average_precision_after
+    return f", mAP {before:.3f} to {after:.3f} ({advice.average_precision_all:.3f} with no score threshold)"
 
 
 def _weak(advice: Advice, class_name: str | None) -> str:

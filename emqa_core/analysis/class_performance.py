@@ -70,13 +70,17 @@ class ClassPerformance:
         return [i for i, t in enumerate(self.config.evaluated_iou_thresholds) if t in wanted]
 
     def mean_over_classes(self, values: Array) -> Array:
-        """Mean over axis 0 (classes); those without labels left out, or 0 for `absent_classes: zero`."""
-        if self.config.absent_classes == "zero":
-            values = np.nan_to_num(values, nan=0.0)
-        present = ~np.isnan(values)
-        n = present.sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(n > 0, np.where(present, values, 0.0).sum(axis=0) / n, np.nan)
+        return mean_over_classes(values, self.config.absent_classes)
+
+
+def mean_over_classes(values: Array, absent_classes: str) -> Array:
+    """Mean over axis 0 (classes); those without labels, NaN, left out, or 0 for `absent_classes: zero`."""
+    if absent_classes == "zero":
+        values = np.nan_to_num(values, nan=0.0)
+    present = ~np.isnan(values)
+    n = present.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(n > 0, np.where(present, values, 0.0).sum(axis=0) / n, np.nan)
 
 
 def table_of(table: schema.TableSchema, rows: list[dict[str, object]]) -> pa.Table:

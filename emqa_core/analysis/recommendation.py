@@ -30,13 +30,16 @@ def holm(p_values: Array) -> Array:
     return adjusted
 
 
-def published(rules: Sequence[Advice], weak: Sequence[Advice], confounded: Sequence[Advice]) -> list[Advice]:
-    """What holds, most worth first; rules and weak ranges have to hold against all of theirs that were tried,
-    with a gain of MIN_GAIN at least whose interval lies above 0.
-
-    Rules by their gain, then weak ranges of all classes and of each by theirs, then confounded metrics.
+def held_rules(tried: Sequence[Advice]) -> list[Advice]:
+    """The rules that hold against all that were tried, with a gain of MIN_GAIN at least whose interval lies
+    above 0; the largest gain first.
     """
-    return [*_held(rules, holm), *_held(weak, adjust_p_values), *confounded]
+    return _held(tried, holm)
+
+
+def held_ranges(tried: Sequence[Advice]) -> list[Advice]:
+    """The weak ranges that hold in the same way; those of all classes first."""
+    return _held(tried, adjust_p_values)
 
 
 def _held(tried: Sequence[Advice], adjust: Callable[[Array], Array]) -> list[Advice]:
@@ -86,7 +89,6 @@ def recommendation_table(advice: Sequence[Advice], classes: ClassList) -> pa.Tab
         advice_text(each, None if each.scope < 0 else classes.names[each.scope], PARTIAL_CONTROL[each.target])
         for each in advice
     ]
-    not_computed = ["not_computed" if each.measure == "f1" else None for each in advice]
     columns: dict[str, object] = {
         **{
             field.name: [getattr(each, field.name) for each in advice]
@@ -99,9 +101,6 @@ def recommendation_table(advice: Sequence[Advice], classes: ClassList) -> pa.Tab
         "gain_low": [gain.low for gain in gains],
         "gain_high": [gain.high for gain in gains],
         "p_value": [gain.p_value for gain in gains],
-        "average_precision_before": [None] * len(advice),
-        "average_precision_after": [None] * len(advice),
-        "average_precision_reason": not_computed,
         "text": texts,
     }
     arrays = []

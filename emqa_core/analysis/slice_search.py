@@ -64,11 +64,14 @@ class SliceAxis:
         """The axis with these bins for coarse ones."""
         return replace(self.axis, coarse=self.of_coarse[self.axis.coarse].astype(np.int16))
 
-    def edges(self, first: int, last: int) -> tuple[float, float]:
-        """Lower edge, open, and upper edge, closed, of a range of numbers."""
+    def edges(self, first: int, last: int) -> tuple[float | None, float | None]:
+        """Lower edge, open, and upper edge, closed, of a range of numbers; None where no bin lies beyond."""
         of_fine = self.of_coarse[self.axis.coarse]
         inside = np.flatnonzero((of_fine >= first) & (of_fine <= last))
-        return float(self.axis.lower[inside[0]]), float(self.axis.upper[inside[-1]])
+        # By the bins, not by their edges: a bin of one value ends where it begins, and so does the next.
+        lower = float(self.axis.lower[inside[0]]) if inside[0] > 0 else None
+        upper = float(self.axis.upper[inside[-1]]) if inside[-1] < self.axis.n_bins - 1 else None
+        return lower, upper
 
 
 def pairs_of(n_metrics: int) -> Array:

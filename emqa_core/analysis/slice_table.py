@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from emqa_core import schema
+from emqa_core.analysis.advice_text import scores_text
 from emqa_core.analysis.class_performance import table_of
 from emqa_core.analysis.intervals import Z_95, design_effect, wilson_interval
 from emqa_core.analysis.merged_bins import MIN_EFFECTIVE_FRAMES
 from emqa_core.analysis.slice_search import Z_OF_MANY, Search, SliceAxis
 from emqa_core.objects import Array
+from emqa_core.reductions.score_levels import ScoreAxis
 from emqa_core.reductions.slice_counts import REGION_SUMS, RegionSums
 
 SIGNIFICANT = 0.05
@@ -109,17 +111,23 @@ def distinct_regions(tested: Tested, overlap: Array) -> list[int]:
 
 def slice_rows(
     target: str, axes: Sequence[SliceAxis], levels: Mapping[str, str], search: Search, sums: RegionSums,
-    n_wrong: int,
+    n_wrong: int, scores: ScoreAxis,
 ) -> list[dict[str, object]]:  # fmt: skip
     """Rows of table `slice` of one target, the worst first.
 
-    levels: of the metrics. n_wrong: all false positives or missed labels.
+    levels: of the metrics. n_wrong: all false positives or missed labels. Outcomes are at the score threshold
+    `best_or_configured` of the scores.
     """
     tested = compare_regions(sums, search)
     rows = []
     for rank, place in enumerate(distinct_regions(tested, sums.overlap), 1):
         region = search.regions[place].tolist()
-        row = {"rank": rank, "target": target, "n_tested": search.n_tested}
+        row: dict[str, object] = {
+            "rank": rank,
+            "target": target,
+            "n_tested": search.n_tested,
+            "score_threshold": scores.best_or_configured,
+        }
         row |= _range_columns(axes[region[0]], region[1], region[2], levels, "")
         if region[3] >= 0:
             row |= _range_columns(axes[region[3]], region[4], region[5], levels, "_other")
@@ -132,7 +140,7 @@ def slice_rows(
             "p_adjusted": float(tested.p_adjusted[place]),
             "is_significant": bool(tested.is_significant[place]),
         }
-        rows.append(row | {"text": _text(row)})
+        rows.append(row | {"text": _text(row, scores_text(scores.best_or_configured, scores.lowest))})
     return rows
 
 
@@ -149,11 +157,7 @@ def _range_columns(
     if axis.categories is not None:
         return columns | {f"category{suffix}": axis.categories[first]}
     lower, upper = axis.edges(first, last)
-    # An open end: nothing lies beyond it.
-    return columns | {
-        f"lower{suffix}": None if lower == axis.axis.lower[0] else lower,
-        f"upper{suffix}": None if upper == axis.axis.upper[-1] else upper,
-    }
+    return columns | {f"lower{suffix}": lower, f"upper{suffix}": upper}
 
 
 def _rates(target: str, held: Mapping[str, int], half: float) -> dict[str, object]:
@@ -178,7 +182,7 @@ def _rates(target: str, held: Mapping[str, int], half: float) -> dict[str, objec
     }
 
 
-def _text(row: Mapping[str, object]) -> str:
+def _text(row: Mapping[str, object], at_scores: str) -> str:
     noun, goes_wrong, of_all = _WORDS[str(row["target"])]
     rates = [row[name] for name in ("rate", "rate_low", "rate_high", "rate_rest")]
     rate, low, high, rest = (float(each) for each in rates)  # type: ignore[arg-type]
@@ -188,8 +192,8 @@ def _text(row: Mapping[str, object]) -> str:
     if "metric_other" in row:
         where += f" and {_range_text(row, '_other')}"
     text = (
-        f"Of {row['n']:,} {noun} with {where}, {rate:.0%} {goes_wrong} [{low:.0%}, {high:.0%}], elsewhere"
-        f" {rest:.0%}: {row['share']:.0%} {of_all}."
+        f"Of {row['n']:,} {noun} with {where}, {rate:.0%} {goes_wrong} [{low:.0%}, {high:.0%}]{at_scores},"
+        f" elsewhere {rest:.0%}: {row['share']:.0%} {of_all}."
     )
     return text if row["is_significant"] else f"{text} That may be chance."
 

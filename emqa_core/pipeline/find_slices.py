@@ -1,6 +1,8 @@
 """The search for slices: the stored metric columns of the metrics that matter, counted twice.
 
-First by the bins of each metric and pair, then the frame sums of the regions that stand out.
+First by the bins of each metric and pair, then the frame sums of the regions that stand out. Outcomes are at
+the score of the best F1 where importance has them there: at a low threshold most of what is wrong is of low
+score, and regions say where that lies.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from emqa_core.pipeline.metric_results import MeasuredMetric
 from emqa_core.pipeline.metric_rows import SIDES, read_metric, read_rows
 from emqa_core.pipeline.scratch import MemoryScratch, Scratch
 from emqa_core.quality.metric import Level
+from emqa_core.reductions.score_levels import ScoreAxis
 from emqa_core.reductions.slice_counts import RegionSums, SliceCounts, SliceRows
 from emqa_core.storage.location import Location
 from emqa_core.storage.parts import Part
@@ -42,8 +45,10 @@ class TriedMetric:
 
 @dataclass(frozen=True)
 class SliceTask:
-    """One partition. tried: metrics by target. regions: by target, once they are known. kept: the rows that
-    the first pass keeps for the second where both are in this process, by partition and target; else None.
+    """One partition. tried: metrics by target. regions: by target, once they are known.
+
+    second: score threshold of the outcomes, None for the configured one. kept: the rows that the first pass
+    keeps for the second where both are in this process, by partition and target; else None.
     """
 
     index: int
@@ -51,6 +56,7 @@ class SliceTask:
     scratch: Scratch
     location: Location
     chosen: int
+    second: float | None
     tried: Mapping[Level, tuple[TriedMetric, ...]]
     regions: Mapping[Level, Array]
     kept: dict[tuple[int, Level], SliceRows] | None
@@ -63,15 +69,26 @@ def find_slices(
     scratch: Scratch,
     location: Location,
     config: EvaluationConfig,
+    scores: ScoreAxis,
     executor: Executor,
 ) -> pa.Table:
     """Table `slice` of one model, from the measures of its metrics and what its partitions left."""
-    tried = tried_metrics(measured, axes, config)
+    tried = tried_metrics(measured, axes, config, scores)
     if not tried or not parts:
         return slice_table([])
     kept: dict[tuple[int, Level], SliceRows] | None = {} if isinstance(scratch, MemoryScratch) else None
     tasks = [
-        SliceTask(index, each, scratch, location, config.chosen_threshold_index, tried, {}, kept)
+        SliceTask(
+            index,
+            each,
+            scratch,
+            location,
+            config.chosen_threshold_index,
+            scores.second,
+            tried,
+            {},
+            kept,
+        )
         for index, each in enumerate(parts)
     ]
     counts = executor.combine(count_slices, tasks, _add)
@@ -86,24 +103,28 @@ def find_slices(
     rows: list[dict[str, object]] = []
     for target in regions:
         metrics = tried[target]
+        axes_tried = [metric.axis for metric in metrics]
         levels = {metric.name: metric.level for metric in metrics}
         n_wrong = int(counts[target].whole[1])
-        rows += slice_rows(
-            target, [metric.axis for metric in metrics], levels, searches[target], sums[target], n_wrong
-        )
+        rows += slice_rows(target, axes_tried, levels, searches[target], sums[target], n_wrong, scores)
     return slice_table(rows)
 
 
 def tried_metrics(
-    measured: Sequence[MeasuredMetric], axes: Mapping[str, MetricAxis], config: EvaluationConfig
+    measured: Sequence[MeasuredMetric],
+    axes: Mapping[str, MetricAxis],
+    config: EvaluationConfig,
+    scores: ScoreAxis,
 ) -> dict[Level, tuple[TriedMetric, ...]]:
     """By target of objects, the `slice_metrics` most important of the significant metrics; those of scope
-    all at the chosen T decide. Neither the controls nor the score, which is no property of the data.
+    all at the chosen T and the score threshold of slices decide. Neither the controls nor the score, which is
+    no property of the data.
     """
     apart = {RANKED_APART, *NOISE_CONTROL.values()}
-    measures = [each for metric in measured for each in metric.measures]
+    is_second = scores.second is not None
+    measures = [each for metric in measured for each in (metric.at_best if is_second else metric.measures)]
     significant = significance_of(measures) if measures else []
-    at = config.chosen_threshold_index, -1
+    at = 0 if is_second else config.chosen_threshold_index, -1
     tried: dict[Level, tuple[TriedMetric, ...]] = {}
     for target in SIDES:
         found = [
@@ -149,16 +170,19 @@ def _made_rows(task: SliceTask, targets: Sequence[Level]) -> dict[Level, SliceRo
     left = read_rows(task.scratch, task.index)
     rows: dict[Level, SliceRows] = {}
     for target in targets:
-        outcomes = left.outcomes[target]
+        outcomes, own = left.outcomes[target], None
+        if task.second is not None:
+            outcomes, own = left.scored.outcomes_at(target, outcomes, task.second)
         frame = np.repeat(np.arange(len(outcomes.frame_start) - 1), np.diff(outcomes.frame_start))
         bins = np.empty((len(outcomes), len(task.tried[target])), np.int8)
         for column, metric in enumerate(task.tried[target]):
             values = read_metric(
                 task.scratch, task.location, task.parts, task.index, metric.level, metric.name
             )
-            own = metric.axis.bins_of(values)
-            bins[:, column] = own[frame] if metric.level == "frame" else own
-        rows[target] = SliceRows.of(outcomes, task.chosen, bins)
+            found = metric.axis.bins_of(values)
+            of_rows = found[frame] if metric.level == "frame" else found if own is None else found[own]
+            bins[:, column] = of_rows
+        rows[target] = SliceRows.of(outcomes, task.chosen if own is None else 0, bins)
     return rows
 
 

@@ -25,7 +25,7 @@ from emqa_core.analysis.metric_tables import (
     metric_performance_table,
 )
 from emqa_core.analysis.nearest_neighbour import nearest_neighbour_information
-from emqa_core.analysis.recommendation import confounded_metrics, published, recommendation_table
+from emqa_core.analysis.recommendation import confounded_metrics, held_ranges, recommendation_table
 from emqa_core.classes import ClassList
 from emqa_core.config import EvaluationConfig
 from emqa_core.objects import Array
@@ -223,10 +223,14 @@ def metric_tables(
     measured: Sequence[MeasuredMetric],
     sample: SampleState,
     scores: ScoreAxis,
+    rules: Sequence[Advice],
     classes: ClassList,
     config: EvaluationConfig,
 ) -> dict[str, pa.Table]:
-    """Tables metric_bin, metric_importance and recommendation without the common columns."""
+    """Tables metric_bin, metric_importance and recommendation without the common columns.
+
+    rules: those that hold, `held_rules`.
+    """
     estimates = _nearest_neighbour(measured, sample) if config.nearest_neighbour else None
     bins = [each.bins for each in measured] or [metric_bin_table([], [])]
     iou_thresholds, chosen = np.array(config.evaluated_iou_thresholds), config.chosen_threshold_index
@@ -245,15 +249,13 @@ def metric_tables(
         0,
         scores.best,
     )
-    advice = published(
-        [each for metric in measured for each in metric.rules],
-        [each for metric in measured for each in metric.weak],
-        confounded_metrics(
-            at_best if at_best.num_rows else importance,
-            float(iou_thresholds[chosen]),
-            scores.best_or_configured,
-        ),
+    confounded = confounded_metrics(
+        at_best if at_best.num_rows else importance,
+        float(iou_thresholds[chosen]),
+        scores.best_or_configured,
     )
+    weak = held_ranges([each for metric in measured for each in metric.weak])
+    advice = [*rules, *weak, *confounded]
     return {
         "recommendation": recommendation_table(advice, classes),
         "metric_bin": pa.concat_tables(bins).unify_dictionaries(),

@@ -6,11 +6,13 @@ threshold of table `score_performance` would give, that one too, and at one whic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import add
 
 from emqa_core.analysis.best_f1 import check_products
+from emqa_core.config import EvaluationConfig
 from emqa_core.pipeline.class_curves import (
     Reduced,
     ScoreReduce,
@@ -27,6 +29,7 @@ from emqa_core.pipeline.score_stretches import reduce_stretches
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.confusion_counts import ConfusionCounts
 from emqa_core.reductions.level_counts import LevelCounts
+from emqa_core.reductions.run_blocks import RunIndex
 from emqa_core.reductions.score_levels import ScoreAxis, ScoreLevels
 from emqa_core.reductions.score_runs import ScoreRuns
 
@@ -99,7 +102,7 @@ def reduce_scores(plan: Plan, state: PartitionState, scratch: Scratch, executor:
     config = plan.config
     n_thresholds = len(config.evaluated_iou_thresholds)
     reduce = ScoreReduce.of(scratch, state.counts, n_thresholds, intervals=config.intervals)
-    reduced = _curves(plan, state, reduce, executor)
+    reduced = curves_of(reduce, state.runs, plan.n_partitions, config, executor)
     best = float(reduced.pooled.best()[config.chosen_threshold_index, 0, 0])
     axis = ScoreAxis.of(state.scores, config.score_threshold, best)
     confused_from = config.score_threshold if config.score_threshold > 0 else best
@@ -123,13 +126,21 @@ def _shares(
     return [tuple(slices[first:end]) for first, end in pairwise(bounds)]
 
 
-def _curves(plan: Plan, state: PartitionState, reduce: ScoreReduce, executor: Executor) -> Reduced:
-    """The curves of the classes: at once, or in stretches of bounded size."""
-    config, indexes = plan.config, state.runs
+def curves_of(
+    reduce: ScoreReduce,
+    indexes: Sequence[RunIndex],
+    n_partitions: int,
+    config: EvaluationConfig,
+    executor: Executor,
+) -> Reduced:
+    """The curves of the classes: at once, or in stretches of bounded size.
+
+    indexes: of the runs of each partition; none where these lie in memory.
+    """
     if not indexes:
-        return executor.map(reduce_whole, [WholeTask(reduce, plan.n_partitions)])[0]
+        return executor.map(reduce_whole, [WholeTask(reduce, n_partitions)])[0]
     n_rows = sum(index.n_rows for index in indexes)
-    check_products(n_rows, int(state.counts.n_positive.sum(axis=0).max(initial=0)))
+    check_products(n_rows, int(reduce.n_positive.sum(axis=0).max(initial=0)))
     stretches = cut_scores(
         indexes, n_stretches(n_rows, config.cluster.reduce_predictions, executor.n_workers)
     )

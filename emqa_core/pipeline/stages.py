@@ -7,7 +7,7 @@ functions.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emqa_core import schema
+from emqa_core.analysis.advice import Advice
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.analysis.class_performance import table_of
+from emqa_core.analysis.recommendation import held_rules
 from emqa_core.ingest.quarantine import check_quarantine_share, combine_quarantine
 from emqa_core.pipeline.count_metrics import CountTask, decide_axes
 from emqa_core.pipeline.count_sections import units_at_best
@@ -50,6 +52,7 @@ from emqa_core.pipeline.reduce_scores import RankedScores
 from emqa_core.pipeline.reduce_scores import reduce_scores as reduce_scores_of
 from emqa_core.pipeline.relate_partitions import relate_partitions
 from emqa_core.pipeline.reused_memory import reused_memory
+from emqa_core.pipeline.rule_precision import with_precision
 from emqa_core.pipeline.run_row import run_row
 from emqa_core.pipeline.scratch import Scratch, StoredScratch
 from emqa_core.storage.commit import commit_run, files_left, remove_left
@@ -74,10 +77,13 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Counted:
-    """The sample that the bins were decided from, every metric's measures, and table `slice`, by model."""
+    """The sample that the bins were decided from, every metric's measures, the rules that hold, and table
+    `slice`, by model.
+    """
 
     samples: Mapping[str, SampleState]
     measured: Mapping[str, MeasuredMetrics]
+    rules: Mapping[str, Sequence[Advice]]
     slices: Mapping[str, pa.Table]
 
 
@@ -168,7 +174,9 @@ def reduce_scores(plan: Plan, evaluated: Evaluated, executor: Executor, progress
 def count_metrics(
     plan: Plan, evaluated: Evaluated, ranked: Ranked, executor: Executor, progress: Progress
 ) -> Counted:
-    """Decide the bins, count every metric's outcomes in them, measure what they tell, and find slices."""
+    """Decide the bins, count every metric's outcomes in them, measure what they tell; the AP with the rules
+    that follow, and slices.
+    """
     stored = _stored_axes(plan)
     samples = {model: evaluated.states[model].sample for model in plan.pending}
     axes = {
@@ -177,6 +185,18 @@ def count_metrics(
     for model in plan.pending:
         say_what_is_folded(axes[model], samples[model], progress)
     measured = _measure_metrics(plan, evaluated, ranked, axes, executor, progress)
+    rules = {
+        model: with_precision(
+            held_rules([rule for metric in measured[model].metrics for rule in metric.rules]),
+            axes[model],
+            evaluated.states[model],
+            evaluated.scratch[model],
+            plan.location,
+            plan.config,
+            executor,
+        )
+        for model in plan.pending
+    }
     progress.start("slices", len(plan.pending))
     slices = {}
     for model in plan.pending:
@@ -187,11 +207,12 @@ def count_metrics(
             evaluated.scratch[model],
             plan.location,
             plan.config,
+            ranked[model].axis,
             executor,
         )
         progress.advance("slices")
     progress.finish("slices")
-    return Counted(samples, measured, slices)
+    return Counted(samples, measured, rules, slices)
 
 
 def _measure_metrics(
@@ -266,7 +287,12 @@ def finalize_tables(
             **classes.tables,
             **{name: schema.TABLES[name].own.empty_table() for name in WRITTEN_BY_TASKS},
             **metric_tables(
-                measured.metrics, counted.samples[model], ranked[model].axis, plan.classes, plan.config
+                measured.metrics,
+                counted.samples[model],
+                ranked[model].axis,
+                counted.rules[model],
+                plan.classes,
+                plan.config,
             ),
             "slice": counted.slices[model],
             "quarantine": quarantine_table(plan, model, state),

@@ -23,6 +23,9 @@ class Slice:
     def z(self) -> float:
         return min(_z(self.inside, each) for each in self.compared)
 
+    def counts(self) -> tuple[int, int]:
+        return len(self.inside), sum(is_wrong for _, is_wrong in self.inside)
+
     def interval(self) -> tuple[float, float]:
         """Of the share that is wrong."""
         n = Counter(frame for frame, _ in self.inside)
@@ -33,14 +36,14 @@ def slice_of(run: Any, row: dict[str, Any]) -> Slice:
     """The rows that a row of the table is of."""
     target = row["target"]
     frames = {each["frame_id"]: each for each in run.table("frame").to_pylist()}
-    wrong = "false_positive" if target == "prediction" else "missed"
     suffixes = [""] if row["metric_other"] is None else ["", "_other"]
     inside, whole, keys = [], [], []
     of_one: list[list[tuple[str, bool]]] = [[], []]
     for each in run.table(target).to_pylist():
-        if each["outcome"] == "ignored":
+        is_wrong = is_wrong_at(each, target, row["score_threshold"])
+        if is_wrong is None:
             continue
-        own = (each["frame_id"], each["outcome"] == wrong)
+        own = (each["frame_id"], is_wrong)
         of = [each if row[f"level{s}"] != "frame" else frames[each["frame_id"]] for s in suffixes]
         values = [source[row[f"metric{s}"]] for source, s in zip(of, suffixes, strict=True)]
         if any(is_null(value) for value in values):
@@ -55,6 +58,14 @@ def slice_of(run: Any, row: dict[str, Any]) -> Slice:
             keys.append((each["frame_id"], each[f"{target}_id"]))
     compared = [whole] if len(suffixes) == 1 else [whole, *of_one]
     return Slice(inside, compared, frozenset(keys))
+
+
+def is_wrong_at(row: dict[str, Any], target: str, score_threshold: float) -> bool | None:
+    """Of a row of its table at a score threshold above the configured one; None where it does not count."""
+    is_below = is_null(row["score"]) or row["score"] < score_threshold
+    if row["outcome"] == "ignored" or (target == "prediction" and is_below):
+        return None
+    return bool(row["outcome"] == "false_positive" if target == "prediction" else is_below)
 
 
 def _holds(value: Any, row: dict[str, Any], suffix: str) -> bool:
