@@ -43,12 +43,12 @@ def _run(words: list[str]) -> int:
     from typer import main as typer_main
     from typer.exceptions import TyperException
 
-    from emqa_core.cli.app import app
+    from emqa_core.cli.app import complete
 
     for stream in (sys.stdout, sys.stderr):
         # A terminal of another encoding shows a question mark rather than ending the command.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    command = typer_main.get_command(app)
+    command = typer_main.get_command(complete())
     try:
         result = command.main(args=words, prog_name="emqa", standalone_mode=False)
     except TyperException as error:

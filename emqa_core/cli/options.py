@@ -130,6 +130,28 @@ Set = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, errors too.", **_SHOWN)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.", **_SHOWN)]
+Location = Annotated[
+    str,
+    typer.Argument(
+        metavar="OUTPUT", help="Where the tables lie: a folder or s3://, gs://, abfs://.", show_default=False
+    ),
+]
+StorageConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="FILE", help="YAML file whose section `storage` says how to reach OUTPUT."
+    ),
+]
+StorageSet = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="An option: --set storage.endpoint_url=http://host:8333."
+    ),
+]
+RunChoice = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="Id of the run, or its beginning; default: the newest."),
+]
 
 
 def configuration(

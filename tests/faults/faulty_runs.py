@@ -23,7 +23,7 @@ import pandas as pd  # noqa: F401
 import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
 
-import emqa_core.cli.app
+import emqa_core.cli.evaluating
 import emqa_core.report.terminal  # noqa: F401
 from emqa_core.cli import main as emqa
 from emqa_core.pipeline import evaluate, held_runs, partitioning
