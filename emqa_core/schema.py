@@ -576,6 +576,7 @@ RECOMMENDATION = TableSchema(
         ),
         *METRIC_KEY,
         *SCOPE,
+        _c("duplicate_of_rank", INT, "Rank of the first that says the same of another metric.", "", True),
         _c("measure", LABEL, "What the gain is of: `f1`, `precision` or `recall`.", "", True),
         _c("gain", FLOAT, "By how much the measure rises; of a weak range, were it like the rest.", "", True),
         _c("gain_low", FLOAT, "Lower end of its 95% interval.", "", True),

@@ -53,6 +53,10 @@ def test_every_importance_and_correlation_has_its_interval(
     assert f"Performance by {metric}" in text
     for row in run.table("slice").to_pylist():
         assert (words(row["text"]) in text) == (metric in (row["metric"], row["metric_other"]))
+    advice = [row for row in run.table("recommendation").to_pylist() if row["metric"] == metric]
+    advice.sort(key=lambda row: (row["duplicate_of_rank"] is not None, row["rank"]))
+    places = [text.index(words(row["text"])) for row in advice]
+    assert places == sorted(places)
 
 
 def test_the_direction_is_said_in_words(capsys: pytest.CaptureFixture[str], output: Path) -> None:

@@ -40,6 +40,14 @@ def test_the_first_of_each_kind_is_printed_in_order_of_rank() -> None:
     assert "1. of one class" in printed(run_of(recommendation=rows), class_="car")
 
 
+def test_what_says_the_same_is_left_to_the_table() -> None:
+    rows = [advice_row(1, "first"), advice_row(2, "again", duplicate_of_rank=1), advice_row(3, "another")]
+    text = printed(run_of(recommendation=rows))
+    assert "1. first\n  2. another\n" in text and "again" not in text
+    assert "1 more in the table recommendation" in text
+    assert "2. again" in printed(run_of(recommendation=rows), show_all=True)
+
+
 def test_nothing_is_recommended_at_another_threshold_or_by_an_earlier_version() -> None:
     rows = [advice_row(1, "first")]
     assert "Recommendations" not in printed(run_of(recommendation=rows), iou_threshold=0.75)

@@ -11,15 +11,20 @@ _GOES_WELL = {"prediction": "predictions are right", "label": "labels are found"
 _OBJECTS = {"prediction": "predictions", "label": "labels", "frame": "frames"}
 
 
-def advice_text(advice: Advice, class_name: str | None, control: str) -> str:
-    """One or two sentences. class_name: None for all classes. control: of the partial correlation."""
+def advice_text(advice: Advice, class_name: str | None, control: str, lowest_score: float) -> str:
+    """One or two sentences. class_name: None for all classes. control: of the partial correlation.
+    lowest_score: of all predictions.
+    """
+    at_scores = ""
+    if advice.kind in ("confounded", "weak_range") and advice.score_threshold is not None:
+        at_scores = scores_text(advice.score_threshold, lowest_score)
     if advice.kind == "confounded":
         return (
-            f"{advice.metric} tells where {_GOES_WELL[advice.target]} mostly through {control}:"
+            f"{advice.metric} tells where {_GOES_WELL[advice.target]}{at_scores} mostly through {control}:"
             f" correlation {advice.correlation:+.2f}, with that taken out {advice.correlation_partial:+.2f}."
         )
     if advice.kind == "weak_range":
-        return _weak(advice, class_name)
+        return _weak(advice, class_name, at_scores)
     if advice.kind == "filter_predictions":
         where = _where(advice, _outside(advice))
         at = f" and ask for a score of {_number(advice.score_threshold)}"
@@ -56,7 +61,7 @@ def _average_precision(advice: Advice) -> str:
     return f", mAP {before:.3f} to {after:.3f} ({advice.average_precision_all:.3f} with no score threshold)"
 
 
-def _weak(advice: Advice, class_name: str | None) -> str:
+def _weak(advice: Advice, class_name: str | None, at_scores: str) -> str:
     of_class = "" if class_name is None else f" of class {class_name}"
     done, wrong = ("found", "missed labels") if advice.target == "label" else ("right", "false positives")
     if advice.category is not None:
@@ -65,8 +70,9 @@ def _weak(advice: Advice, class_name: str | None) -> str:
         range_ = _range(advice.lower, advice.upper, advice.unit)
     text = (
         f"{_OBJECTS[advice.target].capitalize()}{of_class} {_where(advice, range_)} are {done}"
-        f" {advice.rate:.0%} of the time, others {advice.rate_rest:.0%}: {advice.share_of_wrong:.0%} of"
-        f" the {wrong}, {advice.measure} {_gain(advice)} were they like the others."
+        f" {advice.rate:.0%} of the time{at_scores}, others {advice.rate_rest:.0%}:"
+        f" {advice.share_of_wrong:.0%} of the {wrong}, {advice.measure} {_gain(advice)} were they like the"
+        " others."
     )
     if advice.metric in AREA_METRICS and advice.target == "label" and advice.is_low:
         text += " Small objects are missed: raise the input resolution."

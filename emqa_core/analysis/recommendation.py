@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -16,6 +16,7 @@ from emqa_core.analysis.class_performance import scope_columns
 from emqa_core.analysis.importance import adjust_p_values
 from emqa_core.analysis.metric_measures import PARTIAL_CONTROL
 from emqa_core.analysis.metric_tables import SIGNIFICANT
+from emqa_core.analysis.repeated_advice import repeated_ranks
 from emqa_core.analysis.score_rules import MIN_GAIN
 from emqa_core.classes import ClassList
 from emqa_core.objects import Array
@@ -81,12 +82,22 @@ def confounded_metrics(importance: pa.Table, iou_threshold: float, score_thresho
     ]
 
 
-def recommendation_table(advice: Sequence[Advice], classes: ClassList) -> pa.Table:
-    """Rows without the common columns, in the order of `advice`."""
+def recommendation_table(
+    advice: Sequence[Advice],
+    classes: ClassList,
+    lowest_score: float,
+    samples: Mapping[str, Mapping[str, Array]],
+) -> pa.Table:
+    """Rows without the common columns, in the order of `advice`; samples: as `repeated_ranks` takes them."""
     table = schema.RECOMMENDATION
     gains = [each.gain for each in advice]
     texts = [
-        advice_text(each, None if each.scope < 0 else classes.names[each.scope], PARTIAL_CONTROL[each.target])
+        advice_text(
+            each,
+            None if each.scope < 0 else classes.names[each.scope],
+            PARTIAL_CONTROL[each.target],
+            lowest_score,
+        )
         for each in advice
     ]
     columns: dict[str, object] = {
@@ -97,6 +108,7 @@ def recommendation_table(advice: Sequence[Advice], classes: ClassList) -> pa.Tab
         },
         **scope_columns(classes, np.array([each.scope for each in advice], np.int64)),
         "rank": list(range(1, len(advice) + 1)),
+        "duplicate_of_rank": repeated_ranks(advice, samples),
         "gain": [gain.value for gain in gains],
         "gain_low": [gain.low for gain in gains],
         "gain_high": [gain.high for gain in gains],

@@ -257,7 +257,9 @@ def metric_tables(
     weak = held_ranges([each for metric in measured for each in metric.weak])
     advice = [*rules, *weak, *confounded]
     return {
-        "recommendation": recommendation_table(advice, classes),
+        "recommendation": recommendation_table(
+            advice, classes, scores.lowest, {side: each.columns for side, each in sample.samples.items()}
+        ),
         "metric_bin": pa.concat_tables(bins).unify_dictionaries(),
         "metric_importance": pa.concat_tables([importance, at_best]).unify_dictionaries(),
     }

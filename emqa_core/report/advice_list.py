@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
 
 SHOWN = 6
-SHOWN_OF_A_KIND = 2  # width, height and area would say one thing four times
+SHOWN_OF_A_KIND = 2
 
 
 def print_advice(page: Page, run: Run, view: View, *, show_all: bool) -> None:
@@ -33,10 +33,12 @@ def print_advice(page: Page, run: Run, view: View, *, show_all: bool) -> None:
 
 
 def _first_of_each(rows: list[Row]) -> list[Row]:
-    """The first of every kind and target, most worth first."""
+    """The first of every kind and target, most worth first; nothing twice."""
     seen: Counter[tuple[str, str]] = Counter()
     shown = []
     for row in rows:
+        if row.get("duplicate_of_rank") is not None:  # runs of earlier versions do not have it
+            continue
         kind = row["kind"], row["target"]
         seen[kind] += 1
         if seen[kind] <= SHOWN_OF_A_KIND and row["kind"] != "confounded":

@@ -127,5 +127,6 @@ def _print_texts(page: Page, run: Run, metric: str) -> None:
         own = [row for row in rows if metric in (row["metric"], row.get("metric_other"))]
         if own:
             page.heading(title)
-            for row in sorted(own, key=lambda row: row["rank"]):
+            # What another metric says as well comes last.
+            for row in sorted(own, key=lambda row: (row.get("duplicate_of_rank") is not None, row["rank"])):
                 page.paragraph(f"{page.glyphs.dot} {row['text']}")

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from emqa_core import report
+from emqa_core import evaluate, report
+from emqa_core.report.html.page import page_html
+from emqa_core.storage.runs import Run
+from tests.page.pages import open_page
 
 EVIL = "<script>alert(1)</script>"
 _HTML = Path(report.__file__).parent / "html"
@@ -259,6 +263,26 @@ def test_worst_frames(page: Any) -> None:
     assert page.locator("figure").nth(1).locator(".example-box").count() == 2
     page.evaluate("exampleFrames(document.getElementById('grid'), { ...examples, worst_frames: [] })")
     assert page.locator("#grid").inner_text() == "No frame has a false positive or a missed label."
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (0, []),
+        (1, ["One more of the worst objects lies in frames for which this page had no room."]),
+        (1234, ["1,234 more of the worst objects lie in frames for which this page had no room."]),
+    ],
+)
+def test_the_page_says_how_many_had_no_room(browser: Any, tmp_path: Path, n: int, said: list[str]) -> None:
+    boxes = pd.DataFrame({"frame_id": ["a"], "class_id": 7, "x": 1.0, "y": 1.0, "width": 9.0, "height": 9.0})
+    run = evaluate(labels=boxes, predictions=boxes.assign(score=0.5))
+    assert isinstance(run, Run)
+    file = tmp_path / "page.html"
+    file.write_text(page_html(run, examples={**examples_of(4), "n_left_out": n}), "utf-8")
+    with open_page(browser) as page:
+        page.open(file)
+        assert page.page.locator("#examples-left-out").all_inner_texts() == said
+        assert page.errors == []
 
 
 @pytest.mark.parametrize("width", [390, 1280])

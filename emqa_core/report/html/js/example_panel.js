@@ -1,6 +1,6 @@
 // The frames and objects behind the figures: which examples are asked for, and the frames that went worst.
 
-import { element, value } from "emqa/format.js";
+import { count, element, value } from "emqa/format.js";
 import { exampleFrames, renderExamples } from "emqa/examples.js";
 
 const SOURCES = { "": "both", prediction: "false positives", label: "missed labels" };
@@ -31,7 +31,7 @@ export class ExamplePanel {
         element("label", { class: "inline", for: "example-range" }, "range ", this.range),
         element("label", { class: "inline", for: "example-error" }, "error ", this.error),
       ),
-      this.title, this.objects,
+      this.title, ...leftOut(this.examples.n_left_out), this.objects,
       element("h3", {}, "Frames of the lowest F1"), this.frames,
     );
   }
@@ -61,4 +61,11 @@ export class ExamplePanel {
     this.range.replaceChildren(element("option", { value: "" }, "any"), ...options);
     this.range.value = this.state.group === null ? "" : String(this.state.group);
   }
+}
+
+/** What is not among the examples, so that nobody takes them for all of the worst. */
+function leftOut(n) {
+  if (!n) return [];
+  const more = n === 1 ? "One more of the worst objects lies" : `${count(n)} more of the worst objects lie`;
+  return [element("p", { class: "remark", id: "examples-left-out" }, `${more} in frames for which this page had no room.`)];
 }

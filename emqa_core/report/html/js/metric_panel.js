@@ -2,6 +2,7 @@
 
 import { Chart } from "emqa/chart.js";
 import { count, element, interval, percent, table, value } from "emqa/format.js";
+import { isRepeated } from "emqa/findings.js";
 import { errorsByBin, MOST_SERIES, performanceOf, seriesOf } from "emqa/performance.js";
 import { saveButtons } from "emqa/save.js";
 import { BIN_CHOICES } from "emqa/state.js";
@@ -163,6 +164,7 @@ export class MetricPanel {
 
   showAdvice(name) {
     const found = (this.evaluation.document.recommendation ?? []).filter((row) => row.metric === name);
+    found.sort((a, b) => isRepeated(a) - isRepeated(b));
     this.advice.replaceChildren(...found.slice(0, 3).map((row) => element("p", {}, row.text)));
     this.advice.hidden = !found.length;
   }
