@@ -1,6 +1,6 @@
 """Print the files that are made from code; with --check, fail where one is not current.
 
-docs/tables.md comes from emqa_core/schema.py, configs/default.yaml and configs/schema.json from
+docs/tables.md comes from emqa_core/schema/, configs/default.yaml and configs/schema.json from
 emqa_core/config.py, the exit codes in docs/command-line.md from emqa_core/errors.py, docs/metrics.md
 from emqa_core/quality/catalogue.py, the page's charts.json from emqa_core/report/html/charts.py.
 """
@@ -28,7 +28,7 @@ CODES_START, CODES_END = "<!-- exit codes, printed by `make docs` -->", "<!-- en
 TABLES_HEAD = f"""\
 # Tables
 
-Printed from `emqa_core/schema.py` by `make docs`; schema version {SCHEMA_VERSION}. What the numbers mean:
+Printed from `emqa_core/schema/` by `make docs`; schema version {SCHEMA_VERSION}. What the numbers mean:
 [definitions.md](definitions.md).
 
 All tables are flat Delta tables, partitioned by `run_id`, in folders of these names under the output

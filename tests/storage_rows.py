@@ -1,4 +1,4 @@
-"""Small tables with the columns that `schema.py` declares, and the writing of a whole run of them."""
+"""Small tables with the columns that `schema/` declares, and the writing of a whole run of them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def store_run(
     row: pa.Table | None = None,
     **columns: pa.Array,
 ) -> dict[str, list[Part]]:
-    """Write and commit a whole run: every table of `schema.py`, most of them empty."""
+    """Write and commit a whole run: every table of `schema/`, most of them empty."""
     parts = write_run_parts(location, run_id, sizes, **columns)
     schemas = {name: table.arrow() for name, table in TABLES.items() if name != RUN.name}
     commit_run(location, run_id, parts, schemas, run_row(run_id) if row is None else row)

@@ -168,7 +168,7 @@ class Run:
 
 
 def _memory_schema(name: str, stored: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
-    """Stored columns in the types that `schema.py` declares, in its order."""
+    """Stored columns in the types that `schema/` declares, in its order."""
     declared = TABLES[name].arrow()
     if columns is None:
         names = [column for column in declared.names if column in stored.names]

@@ -2,7 +2,7 @@
 
 In memory a text column of few values is a dictionary; in Delta it is a string. Every stored column may be
 null, because runs before the column was there have no value for it; `check_columns` holds a run's own
-rows to what `schema.py` declares.
+rows to what `schema/` declares.
 """
 
 from __future__ import annotations
