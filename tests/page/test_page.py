@@ -298,6 +298,16 @@ def test_a_click_on_a_bar_opens_the_metric(page: OpenPage) -> None:
     assert f"metric={third}" in view.evaluate("window.location.hash")
 
 
+def test_an_address_leads_back_to_the_view_that_a_control_chose(page: OpenPage) -> None:
+    page.page.locator("#metric").select_option("frame_weather")
+    page.settle()
+    address = page.page.evaluate("window.location.hash")
+    page.look_at("")
+    assert page.page.locator("#metric").input_value() != "frame_weather"
+    page.look_at(address)
+    assert page.page.locator("#metric").input_value() == "frame_weather"
+
+
 def test_a_categorical_metric_has_a_bin_per_category(page: OpenPage) -> None:
     page.look_at("#metric=frame_weather")
     rows = [row for row in page.rows("performance") if row["side"] == "label" and row["series"][0] != "a"]

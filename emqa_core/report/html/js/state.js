@@ -11,6 +11,7 @@ export class State {
     Object.assign(this, this.defaults(), this.read(window.location.hash));
     window.addEventListener("hashchange", () => {
       if (window.location.hash === this.written) return;
+      this.written = window.location.hash; // else the view that a control wrote last could not be come back to
       Object.assign(this, this.defaults(), this.read(window.location.hash));
       this.onChange();
     });
