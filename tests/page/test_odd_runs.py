@@ -53,6 +53,37 @@ def test_a_page_of_other_options(browser: Any, tmp_path: Path, options: dict[str
     check(browser, small_run(tmp_path / "eval", n_frames=60, report=False, **options), tmp_path)
 
 
+def test_classes_without_a_number_come_last_either_way(browser: Any, tmp_path: Path) -> None:
+    more = pd.concat([PREDICTIONS, PREDICTIONS.assign(class_name="dog")])
+    labels = pd.concat([LABELS, LABELS.assign(class_name="owl", x=50.0)])
+    run = evaluate(labels=labels, predictions=more, frames=FRAMES, dataset="odd", unlisted_classes="evaluate")
+    assert isinstance(run, Run)
+    file = tmp_path / "page.html"
+    file.write_text(page_html(run), "utf-8")
+    with open_page(browser, accept_downloads=True) as page:
+        page.open(file)
+        assert [row["class"] for row in page.rows("classes")] == ["cat", "owl", "dog"]
+        page.page.locator("[data-sort='ap']").click()
+        assert [row["class"] for row in page.rows("classes")] == ["owl", "cat", "dog"]
+
+
+def test_a_class_whose_id_has_a_comma_is_shared(browser: Any, tmp_path: Path) -> None:
+    labels = pd.concat([LABELS.assign(class_name="cat, black"), LABELS])
+    run = evaluate(labels=labels, predictions=PREDICTIONS, frames=FRAMES, dataset="odd")
+    assert isinstance(run, Run)
+    file = tmp_path / "page.html"
+    file.write_text(page_html(run), "utf-8")
+    with open_page(browser, accept_downloads=True) as page:
+        page.open(file)
+        page.page.locator("#class-table").get_by_text("cat, black").click()
+        page.settle()
+        fragment = page.page.evaluate("window.location.hash")
+        page.open(file, fragment)
+        page.page.reload()
+        page.settle()
+        assert [row["class"] for row in page.rows("classes")] == ["cat, black"]
+
+
 def check(browser: Any, run: Run, folder: Path) -> None:
     """It opens, says the run's figures, and no control of it breaks."""
     file = folder / "page.html"

@@ -14,6 +14,7 @@ import pytest
 
 from emqa_core.report.html.page import page_html
 from emqa_core.storage.runs import Run
+from tests.oracles.class_selection import measures_of
 from tests.page.pages import OpenPage, number, open_page
 from tests.page.small_run import CLASSES, EVIL, small_run
 
@@ -390,12 +391,67 @@ def test_charts_are_saved_with_their_colours(page: OpenPage) -> None:
         assert svg.startswith("<svg") and "var(" not in svg and re.search("#[0-9a-f]{6}", svg)
 
 
-def test_intervals_of_several_classes_hold_the_value(page: OpenPage) -> None:
-    page.look_at("#classes=car,person,bus %26 train")
-    for row in page.rows("measures"):
-        if row["low"]:
-            assert number(row["low"]) < number(row["value"]) < number(row["high"]), row
-    assert sum(1 for row in page.rows("measures") if row["low"]) >= 5
+@pytest.mark.parametrize("classes", [("car", "person"), ("car", "bus & train", "=1+1")])
+def test_intervals_of_several_classes_are_the_readers_rule(
+    page: OpenPage, run: Run, classes: tuple[str, ...]
+) -> None:
+    page.look_at(f"#classes={','.join(_escaped(name) for name in classes)}")
+    expected = measures_of(run, set(classes), 0.5)
+    names = {
+        "average_precision": "mAP",
+        "average_recall": "mAR",
+        "precision": "precision",
+        "recall": "recall",
+    }
+    names["f1"] = "F1"
+    rows = {row["measure"]: row for row in page.rows("measures")}
+    for name, known in names.items():
+        value, (low, high) = expected[known]
+        found = [number(rows[name][column]) for column in ("value", "low", "high")]
+        assert found == pytest.approx([value, low, high], abs=1e-9), name
+
+
+@pytest.mark.parametrize(("metric", "bins"), [("frame_label_count", 200), (METRIC, 100), (METRIC, 5)])
+@pytest.mark.parametrize("by_class", [False, True])
+def test_a_click_on_a_bin_asks_for_the_objects_behind_it(
+    page: OpenPage, frames_of: dict[str, pd.DataFrame], metric: str, bins: int, by_class: bool
+) -> None:
+    page.look_at(f"#metric={metric}&bins={bins}&axis=linear" + ("&by=class&classes=car" if by_class else ""))
+    points = page.page.locator("#chart-fnr .mark-symbol path")  # of the selected classes first
+    places = frames_of["metric_bin"]
+    places = places[places.metric == metric].sort_values("bin")
+    rows = [row for row in page.rows("performance") if row["side"] == "label" and row["series"][0] != "a"]
+    for chosen in (0, len(rows) // 2, len(rows) - 1):
+        points.nth(chosen).dispatch_event("click")
+        page.settle()
+        lower, upper = number(rows[chosen]["lower"]), number(rows[chosen]["upper"])
+        fine = places[(places.lower >= lower * (1 - 1e-8)) & (places.upper <= upper * (1 + 1e-8))]
+        asked = re.search(r"range=(\d+)", page.page.evaluate("window.location.hash"))
+        assert asked is not None and int(asked[1]) in set(fine.bin_50 // 10)
+
+
+def test_what_is_not_known_is_not_drawn(page: OpenPage) -> None:
+    """Other scores than the run's are known at its IoU threshold alone: no strokes for them at another."""
+    strokes = "#ranking .layer_2_marks path, #ranking [class*='layer_2'] path"
+    page.look_at("#score=0.5")
+    assert page.page.get_by_text("upright strokes").count() == 1
+    page.look_at("#iou=0.700")
+    assert page.page.get_by_text("upright strokes").count() == 0
+    assert page.page.locator(strokes).count() == 0
+
+
+def test_importance_between_the_known_scores_lies_near_them(page: OpenPage, run: Run) -> None:
+    """Where nearly the same predictions count, nearly the same comes out: clustering is not forgotten."""
+    levels = sorted(run.to_pandas("score_performance").score_threshold.unique())
+    best = run.to_pandas("metric_importance").score_threshold.max()
+    near = min((level for level in levels if level not in (0, best)), key=lambda level: abs(level - best))
+    found = {}
+    for level in (best, near):
+        page.look_at(f"#score={_js(float(level))}")
+        found[level] = {row["metric"]: number(row["importance"]) for row in page.rows("importance")}
+    for metric, value in found[best].items():
+        if metric.startswith(("frame_", "object_random")) and not np.isnan(value):
+            assert found[near][metric] == pytest.approx(value, abs=0.02), metric
 
 
 def test_everything_is_named_for_those_who_hear_it(page: OpenPage) -> None:

@@ -28,7 +28,8 @@ _MEASURES = (
     "best_score_threshold",
     "best_f1",
 )
-_COUNTS = ("n_labels", "n_predictions", "n_true_positive")
+_COUNTS = ("n_labels", "n_predictions", "n_true_positive", "n_frames_with_label")
+_TOGETHER = ("sum_product", "sum_product_ny", "sum_product_yy", "n_frames")
 
 
 def pack_classes(run: Run, order: Order, packing: Packing) -> None:
@@ -40,6 +41,8 @@ def pack_classes(run: Run, order: Order, packing: Packing) -> None:
         if name in table.column_names:
             packing.add_numbers(f"class/{name}", spread(shape, places, numbers(table, name), np.nan))
     for name in _COUNTS:
+        if name not in table.column_names:
+            continue
         packing.add_counts(f"class/{name}", spread(shape, places, counts(table, name), 0))
 
 
@@ -58,7 +61,7 @@ def pack_groups(run: Run, order: Order, packing: Packing) -> bool:
 
 
 def pack_curves(run: Run, order: Order, packing: Packing) -> None:
-    """Precision and score at 101 recall points, (K, T, 101); NaN for classes without labels."""
+    """Precision at 101 recall points, (K, T, 101); NaN for classes without labels."""
     table = run.table("precision_recall")
     point = np.rint(numbers(table, "recall") * (len(RECALL_POINTS) - 1)).astype(np.int64)
     places = order.class_of(table, "class_id"), order.threshold_of(table), point
@@ -67,13 +70,15 @@ def pack_curves(run: Run, order: Order, packing: Packing) -> None:
 
 
 def pack_cooccurrence(run: Run, order: Order, packing: Packing) -> None:
-    """Σ over frames of n_class · n_other, (K, K) of each source."""
+    """Σ over frames of n·n', n·y' and y·y' of two classes and their frames, (K, K) each, of each source."""
     table = run.table("class_cooccurrence")
     for source in ("prediction", "label"):
         rows = rows_of(table, "source", source)
         places = order.class_of(rows, "class_id"), order.class_of(rows, "other_class_id")
         shape = (order.n_classes, order.n_classes)
-        packing.add_counts(f"together/{source}", spread(shape, places, counts(rows, "sum_product"), 0))
+        for name in _TOGETHER:
+            if name in rows.column_names:
+                packing.add_counts(f"together/{source}/{name}", spread(shape, places, counts(rows, name), 0))
 
 
 def pack_scores(run: Run, order: Order, packing: Packing) -> dict[str, Any] | None:

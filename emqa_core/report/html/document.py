@@ -102,6 +102,7 @@ def _document(source: PageSource, limits: PageLimits, packing: Packing, class_bi
         "chosen": order.chosen,
         "averaged": _averaged(options, order),
         "absentClasses": options.get("absent_classes", "exclude"),
+        "resamplingUnit": options.get("resampling_unit", "frame"),
         "coco": _coco(run),
         "targets": list(TARGETS),
         "metrics": [_described(axis) for axis in axes],
@@ -133,8 +134,10 @@ def _previous(run: Run) -> dict[str, Any]:
     """The measures of all classes and of each class by id, by IoU threshold: what deltas are taken of."""
     rows = rows_where(run, "class_performance", area_range="all")
     names = ("average_precision", "average_recall", "n_labels", "n_predictions", "n_true_positive")
+    options = json.loads(run.row().get("configuration") or "{}")
     return {
         **_facts(run.row()),
+        "absentClasses": options.get("absent_classes", "exclude"),
         "rows": [[row["class_id"], row["iou_threshold"], *(row.get(name) for name in names)] for row in rows],
     }
 

@@ -19,7 +19,7 @@ _MEASURES = (
     *("correlation_partial", "correlation_partial_low", "correlation_partial_high"),
 )
 # What single classes have at every T; the rest they have at the chosen one.
-_EVERYWHERE = ("importance", "importance_low", "importance_high", "correlation")
+_EVERYWHERE = ("importance", "importance_low", "importance_high", "correlation", "is_significant")
 _FLAGS = ("is_significant", "is_confounded")
 
 
@@ -29,7 +29,7 @@ def pack_importance(run: Run, order: Order, axes: list[dict[str, Any]], packing:
     `importance/at/...` (score thresholds, targets, metrics, 1 + K): at the chosen T; at the configured score
     threshold also `importance/all/...` (targets, metrics, T) of all classes, and `importance/class/...`
     (targets, metrics, 1 + K, T) of the measures that single classes have at every T. Returns the score
-    thresholds, the configured one first, and why numbers of all classes at the chosen T are null.
+    thresholds, the configured one first, and the reasons that `importance/at/reason` counts, -1 for none.
     """
     table = run.table("metric_importance")
     configured = float(run.table("run", columns=["score_threshold"])["score_threshold"][0].as_py())
@@ -71,20 +71,22 @@ def pack_importance(run: Run, order: Order, axes: list[dict[str, Any]], packing:
     packing.add_numbers("importance/bias_factor", held)
     for name in _FLAGS:
         if name in table.column_names:
+            values = numbers(table, name)
             rows = known & is_chosen
-            flag = (numbers(table, name)[rows] == 1).astype(np.int64)
-            packing.add_counts(f"importance/at/{name}", spread((len(levels), *shape[:3]), at(rows), flag, 0))
-    return {"scores": levels, "reasons": _reasons(table, order), "levels": _levels(table)}
+            held = spread((len(levels), *shape[:3]), at(rows), values[rows], np.nan)
+            packing.add_fractions(f"importance/at/{name}", held)
+            if name in _EVERYWHERE:
+                rows = known & is_configured
+                held = spread(shape, [place[rows] for place in places], values[rows], np.nan)
+                packing.add_fractions(f"importance/class/{name}", held)
+    reasons = sorted({reason for reason in text(table, "reason").to_pylist() if reason is not None})
+    rows = known & is_chosen
+    code = place_of(table, "reason", reasons)[rows]
+    packing.add_counts("importance/at/reason", spread((len(levels), *shape[:3]), at(rows), code, -1))
+    return {"scores": levels, "reasons": reasons, "levels": _levels(table)}
 
 
 def _levels(table: Any) -> list[list[str]]:
     """Which metric explains which target from which level, without repetition."""
     found = table.select(["metric", "level", "target"]).group_by(["metric", "level", "target"]).aggregate([])
     return [list(row.values()) for row in found.to_pylist()]
-
-
-def _reasons(table: Any, order: Order) -> list[list[str]]:
-    at = (order.scope_of(table) == 0) & (order.threshold_of(table) == order.chosen)
-    rows = table.filter(at)
-    columns = [text(rows, name).to_pylist() for name in ("metric", "target", "reason")]
-    return [[m, t, r] for m, t, r in dict.fromkeys(zip(*columns, strict=True)) if r is not None]

@@ -80,7 +80,7 @@ def _pack_side(held: SideCells, packing: Packing, key: str, joined: int) -> None
         packing.add_counts(f"{key}/all_{name}", values[:, 0], steps=0)
         packing.add_counts(f"{key}/{name}", _join(values[:, 1:], joined), steps=0)
     _pack_effect(packing, f"{key}/all_effect", held.of_all)
-    _pack_effect(packing, f"{key}/effect", _join(held.of_classes, joined))
+    _pack_effect(packing, f"{key}/effect", held.of_classes, joined)
     if held.fine[0].any():
         packing.add_counts(f"{key}/fine_n", held.fine[0])
         packing.add_counts(f"{key}/fine_hit", held.fine[1])
@@ -92,10 +92,21 @@ def _join(values: Array, joined: int) -> Array:
     return values.reshape(*values.shape[:-1], -1, joined).sum(axis=-1)
 
 
-def _pack_effect(packing: Packing, name: str, sums: Array) -> None:
-    """Logarithm of max(1, design effect) of n, hits, Σnn, Σny, Σyy, frames; null without rows."""
-    effect = np.where(sums[0] > 0, design_effect(*sums), np.nan)
-    packing.add_fractions(name, np.log(np.fmax(1.0, effect) + 0 * effect), 0.0, np.log(_LARGEST_EFFECT))
+def _pack_effect(packing: Packing, name: str, sums: Array, joined: int = 1) -> None:
+    """Logarithm of max(1, design effect) of n, hits, Σnn, Σny, Σyy, frames; null without rows.
+
+    joined: so many neighbours become one bin. Their frames may be the same: the parts' mean, weighed by rows,
+    times their number is never too small.
+    """
+    effect = np.fmax(1.0, np.where(sums[0] > 0, design_effect(*sums), np.nan))
+    if joined > 1:
+        rows, n_parts = _join(sums[0], joined), _join(sums[0] > 0, joined)
+        excess = _join(np.where(sums[0] > 0, sums[0] * (effect - 1), 0.0), joined)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            effect = 1 + excess / rows * n_parts
+        sums = rows[None]
+    effect = np.where(sums[0] > 0, effect, np.nan)
+    packing.add_fractions(name, np.log(effect), 0.0, np.log(_LARGEST_EFFECT))
 
 
 def pack_errors(run: Run, order: Order, axes: list[dict[str, Any]], packing: Packing) -> bool:

@@ -1,27 +1,32 @@
 // Counts of a metric's bins for a selection of classes, and how bins are joined into fewer.
 
 /** Counts by bin of one side at an IoU threshold and score level.
- *  Returns {n, hit, effect, size, joinedFrom}: arrays of `size` bins; hit: true positives, or missed labels; effect:
- *  design effect, NaN where it is not known. null where the side has no such metric. */
+ *  Returns {n, hit, effect, cluster, size}: arrays of `size` bins; hit: true positives, or missed labels; effect: design
+ *  effect, NaN where it is not known; cluster: the same, at other scores than the run's that of the run's. null where the
+ *  side has no such metric, or the score is another than the run's at another IoU threshold. */
 export function countsByBin(evaluation, index, side, selection, view, fine = false) {
   const key = `${index}/${side}`;
   if (!evaluation.has(`${key}/all_n`)) return null;
   const { t, level } = view;
-  if (level !== evaluation.configuredLevel) return scoredCounts(evaluation, index, side, selection, level);
+  if (level !== evaluation.configuredLevel) {
+    return t === evaluation.chosen ? scoredCounts(evaluation, index, side, selection, level) : null;
+  }
   if (selection.scope === 0) {
     if (fine && t === evaluation.chosen && evaluation.has(`${key}/fine_n`)) {
       const [n, hit, effect] = ["fine_n", "fine_hit", "fine_effect"].map((name) => evaluation.array(`${key}/${name}`).values);
-      return { n, hit, effect: effect.map(Math.exp), size: n.length, isFine: true };
+      return withCluster({ n, hit, effect: effect.map(Math.exp), size: n.length, isFine: true });
     }
     const size = evaluation.array(`${key}/all_n`).shape[1];
     const at = (name) => evaluation.array(`${key}/${name}`).values.subarray(t * size, (t + 1) * size);
-    return { n: at("all_n"), hit: at("all_hit"), effect: at("all_effect").map(Math.exp), size };
+    return withCluster({ n: at("all_n"), hit: at("all_hit"), effect: at("all_effect").map(Math.exp), size });
   }
   const [, nClasses, size] = evaluation.array(`${key}/n`).shape;
   const add = (name) => addClasses(evaluation.array(`${key}/${name}`).values, t * nClasses, selection.classes, size);
   const n = add("n");
-  return { n, hit: add("hit"), effect: effectOf(evaluation, key, selection, t, size), size };
+  return withCluster({ n, hit: add("hit"), effect: effectOf(evaluation, key, selection, t, size), size });
 }
+
+const withCluster = (counts) => ({ ...counts, cluster: counts.effect });
 
 function addClasses(values, first, classes, size) {
   const total = new Float64Array(size);
@@ -53,7 +58,7 @@ function effectOf(evaluation, key, selection, t, size) {
 
 /** (m_selected - 1) / (m_all - 1), m the mean number of rows of a frame as a row sees it: docs/definitions.md. */
 export function clusterShare(evaluation, side, selection) {
-  const { values } = evaluation.array(`together/${side}`);
+  const { values } = evaluation.array(`together/${side}/sum_product`);
   const k = evaluation.classes.length;
   const total = TOTALS[side];
   const meanSize = (classes) => {
@@ -90,11 +95,12 @@ function scoredCounts(evaluation, index, side, selection, level) {
     return total;
   };
   const effect = new Float64Array(size).fill(NaN);
-  if (side === "prediction") return { n: above("n"), hit: above("hit"), effect, size };
   const configured = { t: evaluation.chosen, level: evaluation.configuredLevel };
-  const labels = joinTo(countsByBin(evaluation, index, "label", selection, configured), size);
+  const whole = joinTo(countsByBin(evaluation, index, side, selection, configured), size);
+  const cluster = whole.effect;
+  if (side === "prediction") return { n: above("n"), hit: above("hit"), effect, cluster, size };
   const found = above("found");
-  return { n: labels.n, hit: labels.n.map((n, b) => n - found[b]), effect, size };
+  return { n: whole.n, hit: whole.n.map((n, b) => n - found[b]), effect, cluster, size };
 }
 
 /** The same counts in fewer bins of equal share, for sizes that divide. */
@@ -129,17 +135,23 @@ export function groupsOf(metric, counts, wanted) {
   return middle.map((share) => Math.min(wanted - 1, Math.floor(wanted * share)));
 }
 
-/** Lower and upper edge of each bin or group: fine bins of the metric by their place. */
+/** Lower and upper edge of each bin or group, and its fine bins from `first` to `last` of the metric. */
 export function edgesOf(metric, counts, groupOf, size) {
   const lower = Array(size).fill(null);
   const upper = Array(size).fill(null);
+  const first = Array(size).fill(null);
+  const last = Array(size).fill(null);
   const fineToBin = counts.isFine
     ? metric.lower.map((_, i) => i)
     : metric.coarse.map((c) => Math.floor((c * counts.size) / metric.nCoarse));
   metric.lower.forEach((edge, i) => {
     const g = groupOf ? groupOf[fineToBin[i]] : fineToBin[i];
-    if (lower[g] === null) lower[g] = edge;
+    if (lower[g] === null) {
+      lower[g] = edge;
+      first[g] = i;
+    }
     upper[g] = metric.upper[i];
+    last[g] = i;
   });
-  return { lower, upper };
+  return { lower, upper, first, last };
 }

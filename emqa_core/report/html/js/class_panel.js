@@ -1,7 +1,7 @@
 // Classes: their measures, precision-recall curves, confusion, calibration, and what each error type costs.
 
 import { Chart } from "emqa/chart.js";
-import { count, element, measure, percent, table } from "emqa/format.js";
+import { count, element, measure, percent, table, threshold } from "emqa/format.js";
 import { countsAt, ratesOf } from "emqa/headline.js";
 import { saveButtons } from "emqa/save.js";
 import { mean, ratio, sum, wilson } from "emqa/statistics.js";
@@ -69,9 +69,10 @@ export class ClassPanel {
       };
     });
     const sign = this.descending ? -1 : 1;
-    const rank = (v) => (typeof v === "number" && Number.isNaN(v) ? -Infinity * sign : v);
+    const isAbsent = (v) => typeof v === "number" && Number.isNaN(v);
     this.rows.sort((a, b) => {
-      const [x, y] = [rank(a[this.sortBy]), rank(b[this.sortBy])];
+      const [x, y] = [a[this.sortBy], b[this.sortBy]];
+      if (isAbsent(x) || isAbsent(y)) return isAbsent(x) - isAbsent(y) || a.k - b.k;
       return x === y ? a.k - b.k : x < y ? -sign : sign;
     });
     const titles = { class: "class", n_labels: "labels", n_predictions: "predictions", ap: "AP", ar: "AR", precision: "precision", recall: "recall", f1: "F1", best_score_threshold: "best at" };
@@ -140,7 +141,7 @@ export class ClassPanel {
     const more = selection.classes.length > MOST_CONFUSED ? ` The ${MOST_CONFUSED} classes with the most errors.` : "";
     // Null where no prediction is right.
     const scores = about.score_threshold === null ? "every score" : `score ≥ ${about.score_threshold.toFixed(3)}`;
-    this.parts.confusion.remark.textContent = `At IoU ${about.iou_threshold.toFixed(2)} and ${scores}, whatever is chosen above.${more}`;
+    this.parts.confusion.remark.textContent = `At IoU ${threshold(about.iou_threshold)} and ${scores}, whatever is chosen above.${more}`;
     this.charts.confusion.show({ rows: [...drawn, ...this.confusionRows] }, { label: `Confusion of ${shown.length} classes and background` });
   }
 

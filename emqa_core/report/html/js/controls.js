@@ -1,6 +1,6 @@
 // What is chosen for the whole page: classes, IoU threshold, score threshold.
 
-import { element } from "emqa/format.js";
+import { element, threshold } from "emqa/format.js";
 
 export class Controls {
   constructor(container, evaluation, state) {
@@ -83,7 +83,7 @@ export class Controls {
     const only = n === 1 ? evaluation.classes[state.classes === null ? 0 : [...state.classes][0]].name : null;
     this.summary.textContent = only ?? (state.classes === null ? `all ${n}` : `${n} of ${evaluation.classes.length}`);
     this.iou.value = state.t;
-    this.iouText.textContent = evaluation.thresholds[state.t].toFixed(2);
+    this.iouText.textContent = threshold(evaluation.thresholds[state.t]);
     this.iou.setAttribute("aria-valuetext", this.iouText.textContent);
     this.score.value = state.level;
     this.score.disabled = evaluation.levels.length < 2;

@@ -44,7 +44,7 @@ export class ExamplePanel {
     this.source.value = state.source ?? "";
     this.error.value = state.errorType ?? "";
     const classes = selection.scope === 0 ? null : new Set(selection.classes.map((k) => evaluation.classes[k].id));
-    this.title.textContent = `Worst objects by ${metric}`;
+    this.title.textContent = `Worst objects by ${metric}, at the run's thresholds`;
     const group = ranked && state.group !== null ? state.group : null;
     const key = JSON.stringify([metric, group, state.source, state.errorType, classes && [...classes]]);
     if (key === this.shown) return;

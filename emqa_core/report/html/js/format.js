@@ -4,6 +4,9 @@ export const DASH = "–";
 
 export const measure = (v, digits = 3) => (v === null || v === undefined || Number.isNaN(v) ? DASH : v.toFixed(digits));
 
+/** An IoU threshold: hundredths, or thousandths where it has some. */
+export const threshold = (t) => (Math.abs(t * 100 - Math.round(t * 100)) < 1e-6 ? t.toFixed(2) : t.toFixed(3));
+
 export const count = (v) => Math.round(v).toLocaleString("en-US");
 
 export const percent = (v) => (Number.isNaN(v) ? DASH : `${(100 * v).toFixed(1)}%`);
@@ -20,9 +23,8 @@ export function value(v) {
   return String(Number(v.toPrecision(4)));
 }
 
-export const delta = (now, before) => {
-  const d = now - before;
-  if (Number.isNaN(d)) return "";
+export const delta = (d) => {
+  if (d === undefined || Number.isNaN(d)) return "";
   return `${d >= 0 ? "+" : "−"}${Math.abs(d).toFixed(3)}`;
 };
 

@@ -1,8 +1,9 @@
 // mAP, mAR, precision, recall, F1 and counts of a selection of classes, with intervals and the run before.
 
-import { logitInterval, mean, ratio } from "emqa/statistics.js";
+import { logitInterval, mean, ratio, sum, wilson } from "emqa/statistics.js";
 
 const GROUPS = 20;
+const MIN_FRAMES = 10;
 const COUNTED = ["n_labels", "n_predictions", "n_true_positive"];
 
 /** {average_precision, average_precision_mean, average_recall, average_recall_mean, precision, recall, f1}: each
@@ -18,6 +19,7 @@ export function headline(evaluation, selection, view) {
         value: meanOfClasses(evaluation, selection, measure, t),
         ...meanInterval(evaluation, selection, measure, t),
         before: before ? before[measure + suffix] : NaN,
+        delta: before ? meanOfClasses(evaluation, before.common, measure, t) - before[measure + suffix] : NaN,
       };
     }
   }
@@ -26,7 +28,8 @@ export function headline(evaluation, selection, view) {
     figures[measure] = {
       value: rates[measure],
       ...rateInterval(evaluation, selection, measure, view.t, atConfigured),
-      before: before && atConfigured ? before[measure] : NaN,
+      before: before && before.isLike && atConfigured ? before[measure] : NaN,
+      delta: before && before.isLike && atConfigured ? ratesOf(countsAt(evaluation, before.common, view.t, view.level))[measure] - before[measure] : NaN,
     };
   }
   return { figures, counts };
@@ -86,8 +89,30 @@ function meanInterval(evaluation, selection, measure, t) {
     const zero = evaluation.document.absentClasses === "zero";
     replicates.push(mean(zero ? byClass.map((v) => (Number.isNaN(v) ? 0 : v)) : byClass));
   }
+  if (!hasFrames(evaluation, selection)) return { reason: "insufficient_support" };
   const value = meanOfClasses(evaluation, selection, measure, t);
   return logitInterval(value, replicates, evaluation.document.studentQuantiles);
+}
+
+/** Labels in ten frames at least, a frame counted once for each class. */
+function hasFrames(evaluation, selection) {
+  const at = evaluation.chosen;
+  return sum(selection.classes.map((k) => evaluation.classValue("n_frames_with_label", 1 + k, at))) >= MIN_FRAMES;
+}
+
+/** Wilson's at the run's IoU threshold, with the frames of all pairs of the selected classes. */
+function wilsonOfPairs(evaluation, selection, source, n, hit) {
+  const { classes } = evaluation;
+  const add = (name) => {
+    const { values } = evaluation.array(`together/${source}/${name}`);
+    return sum(selection.classes.flatMap((a) => selection.classes.map((b) => values[a * classes.length + b])));
+  };
+  const frames = evaluation.array(`together/${source}/n_frames`).values;
+  const m = Math.max(...selection.classes.map((k) => frames[k * classes.length + k]));
+  const p = hit / n;
+  const squares = add("sum_product_yy") - 2 * p * add("sum_product_ny") + p * p * add("sum_product");
+  const effect = hit === 0 || hit === n ? 1 : m === 1 ? n : ((m / (m - 1)) * squares) / (n * p * (1 - p));
+  return wilson(n, hit, effect);
 }
 
 function rateInterval(evaluation, selection, measure, t, atConfigured) {
@@ -98,6 +123,18 @@ function rateInterval(evaluation, selection, measure, t, atConfigured) {
   }
   if (!evaluation.document.has.groups) return { reason: "no interval for several classes" };
   const total = countsAt(evaluation, selection, t, evaluation.configuredLevel);
+  const ofPairs = t === evaluation.chosen && evaluation.document.resamplingUnit === "frame" && evaluation.has("together/label/n_frames");
+  if (measure === "precision" && ofPairs) {
+    if (!total.n_predictions) return { reason: "no_predictions" };
+    const [low, high] = wilsonOfPairs(evaluation, selection, "prediction", total.n_predictions, total.n_true_positive);
+    return { low, high };
+  }
+  if (measure === "recall" && ofPairs) {
+    if (!total.n_labels) return { reason: "no_labels" };
+    const [low, high] = wilsonOfPairs(evaluation, selection, "label", total.n_labels, total.n_labels - total.n_true_positive);
+    return { low: 1 - high, high: 1 - low };
+  }
+  if (!hasFrames(evaluation, selection)) return { reason: "insufficient_support" };
   const replicates = [];
   for (let g = 0; g < GROUPS; g += 1) {
     const left = { ...total };
@@ -115,20 +152,24 @@ function rateInterval(evaluation, selection, measure, t, atConfigured) {
   return logitInterval(ratesOf(total)[measure], replicates, evaluation.document.studentQuantiles);
 }
 
-/** The same measures of the run before, over the selected classes that it had. */
+/** The same measures of the run before over the selected classes that both have, and these classes; null without a run
+ *  before, or where it counts absent classes in another way. isLike: it had the same score threshold. */
 function previousMeasures(evaluation, selection, t) {
-  const previous = evaluation.document.previous;
-  if (!previous) return null;
-  const wanted = new Set(selection.classes.map((k) => evaluation.classes[k].id));
+  const { previous, absentClasses, run } = evaluation.document;
+  if (!previous || previous.absentClasses !== absentClasses) return null;
+  const had = new Set(previous.rows.map(([id]) => id));
+  const classes = selection.classes.filter((k) => had.has(evaluation.classes[k].id));
+  const wanted = new Set(classes.map((k) => evaluation.classes[k].id));
   const threshold = evaluation.thresholds[t];
   const found = { average_precision: [], average_recall: [], average_precision_mean: [], average_recall_mean: [] };
   const counts = { n_labels: 0, n_predictions: 0, n_true_positive: 0 };
+  const zero = absentClasses === "zero" ? 0 : NaN;
   for (const [id, iou, ap, ar, labels, predictions, right] of previous.rows) {
     if (id === null || !wanted.has(id)) continue;
     const suffix = iou === null ? "_mean" : Math.abs(iou - threshold) < 5e-4 ? "" : null;
     if (suffix === null) continue;
-    found[`average_precision${suffix}`].push(ap ?? NaN);
-    found[`average_recall${suffix}`].push(ar ?? NaN);
+    found[`average_precision${suffix}`].push(ap ?? zero);
+    found[`average_recall${suffix}`].push(ar ?? zero);
     if (suffix === "") {
       counts.n_labels += labels;
       counts.n_predictions += predictions;
@@ -136,5 +177,6 @@ function previousMeasures(evaluation, selection, t) {
     }
   }
   const measures = Object.fromEntries(Object.entries(found).map(([name, values]) => [name, mean(values)]));
-  return { ...measures, ...ratesOf(counts) };
+  const isLike = previous.score_threshold === run.score_threshold;
+  return { ...measures, ...ratesOf(counts), common: { classes, scope: -1 }, isLike };
 }

@@ -33,22 +33,25 @@ function stored(evaluation, selection, { t, level, target }, index) {
   const score = scores.findIndex((value) => Math.abs(value - evaluation.levels[level]) < 1e-12);
   if (selection.scope < 0 || score < 0 || (score > 0 && t !== evaluation.chosen)) return null;
   const of = evaluation.document.targets.indexOf(target);
-  const isChosen = t === evaluation.chosen;
+  const place = [score, of, index, selection.scope];
   const row = { isEstimate: false };
-  for (const name of STORED) row[name] = storedMeasure(evaluation, name, [score, of, index, selection.scope, t]);
-  for (const name of ["is_significant", "is_confounded"]) {
-    row[name] = isChosen && evaluation.has(`importance/at/${name}`) ? atPlace(evaluation.array(`importance/at/${name}`), [score, of, index, selection.scope]) === 1 : null;
-  }
-  const [, , reason] = evaluation.document.importance.reasons.find(
-    ([m, r]) => m === evaluation.metrics[index].name && r === target,
-  ) ?? [null, null, null];
-  return { ...row, reason: Number.isNaN(row.importance) ? reason ?? "insufficient_support" : null };
+  for (const name of STORED) row[name] = storedMeasure(evaluation, name, [...place, t]);
+  row.is_significant = flag(storedMeasure(evaluation, "is_significant", [...place, t]));
+  row.is_confounded = t === evaluation.chosen ? flag(storedMeasure(evaluation, "is_confounded", [...place, t])) : null;
+  const code = atPlace(evaluation.array("importance/at/reason"), place);
+  const reason = t === evaluation.chosen && code >= 0 ? evaluation.document.importance.reasons[code] : "insufficient_support";
+  return { ...row, reason: Number.isNaN(row.importance) ? reason : null };
 }
+
+const flag = (v) => (Number.isNaN(v) ? null : v > 0.5);
 
 /** From the array that has it: of all classes at every T, of single ones at the chosen T or a few measures at all. */
 function storedMeasure(evaluation, name, [score, target, index, scope, t]) {
-  if (t === evaluation.chosen) return atPlace(evaluation.array(`importance/at/${name}`), [score, target, index, scope]);
-  if (scope === 0) return atPlace(evaluation.array(`importance/all/${name}`), [target, index, t]);
+  if (t === evaluation.chosen) {
+    const key = `importance/at/${name}`;
+    return evaluation.has(key) ? atPlace(evaluation.array(key), [score, target, index, scope]) : NaN;
+  }
+  if (scope === 0 && evaluation.has(`importance/all/${name}`)) return atPlace(evaluation.array(`importance/all/${name}`), [target, index, t]);
   const key = `importance/class/${name}`;
   return evaluation.has(key) ? atPlace(evaluation.array(key), [target, index, scope, t]) : NaN;
 }
@@ -69,7 +72,7 @@ function estimated(evaluation, selection, view, index) {
   // Bins are decided on the totals at the chosen T and kept for every other.
   const decided = view.t === evaluation.chosen ? counts : countsByBin(evaluation, index, view.target, selection, { ...view, t: evaluation.chosen });
   const decidedRight = view.target === "label" ? decided.n.map((n, b) => n - decided.hit[b]) : decided.hit;
-  const bins = mergedBins(decided.n, decidedRight, decided.effect, evaluation.metrics[index]);
+  const bins = mergedBins(decided.n, decidedRight, decided.cluster, evaluation.metrics[index]);
   const value = importanceOf(counts.n, right, bins, biasFactor(evaluation, selection, view, index));
   return {
     ...NOTHING,

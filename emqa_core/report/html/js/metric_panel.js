@@ -7,7 +7,6 @@ import { errorsByBin, MOST_SERIES, performanceOf, seriesOf } from "emqa/performa
 import { saveButtons } from "emqa/save.js";
 import { BIN_CHOICES } from "emqa/state.js";
 
-const EXAMPLE_RANGES = 5;
 const SIDES = {
   prediction: { id: "tpr", title: "True positive rate", about: "share of predictions that are right" },
   label: { id: "fnr", title: "False negative rate", about: "share of labels that are missed" },
@@ -135,17 +134,16 @@ export class MetricPanel {
     const averages = series.map(([, of], i) => ({ average: finite(of.average), colour: colours(i) }));
     const spec = metric.categories ? "category_performance" : "performance";
     const { id, title } = SIDES[side];
-    const label = `${title} by ${metric.name}: average ${percent(whole.average)}, from ${percent(Math.min(...whole.rows.map((r) => r.rate)))} to ${percent(Math.max(...whole.rows.map((r) => r.rate)))}`;
-    this.charts[side].rates.show({ rows, objects: whole.rows.map(place), average: averages }, { label, spec, scale: metric.categories ? "linear" : axis, onClick: (row) => this.open(side, row, whole.size, metric) });
+    const label = !whole.rows.length ? `${title} by ${metric.name}: no objects` : `${title} by ${metric.name}: average ${percent(whole.average)}, from ${percent(Math.min(...whole.rows.map((r) => r.rate)))} to ${percent(Math.max(...whole.rows.map((r) => r.rate)))}`;
+    this.charts[side].rates.show({ rows, objects: whole.rows.map(place), average: averages }, { label, spec, scale: metric.categories ? "linear" : axis, onClick: (row) => this.open(side, row, metric) });
     this.series = series.map(([name], i) => [name, state.byClass || i ? colours(i) : "var(--ink)"]);
     return { ...whole, id };
   }
 
   /** A click on a bin asks for the objects behind it. */
-  open(side, row, size, metric) {
-    if (row.bin === undefined) return;
-    const group = metric.categories ? row.bin : Math.floor((row.bin * EXAMPLE_RANGES) / size);
-    this.state.set({ metric: metric.name, group, source: side });
+  open(side, row, metric) {
+    if (row.group === undefined) return;
+    this.state.set({ metric: metric.name, group: row.group, source: side });
     document.getElementById("examples-section").scrollIntoView({ block: "nearest" });
   }
 
@@ -157,6 +155,7 @@ export class MetricPanel {
     if (state.byClass && selection.classes.length > MOST_SERIES) more.push(`The ${MOST_SERIES} classes with the most objects of ${selection.classes.length}.`);
     if (evaluation.document.classBins < 50) more.push(`Single classes have ${evaluation.document.classBins} bins at most, all classes together 200.`);
     else more.push("All classes together have up to 200 bins at the run's IoU threshold, else 50.");
+    if (evaluation.document.has.errorBins) more.push("Error types are those at the run's IoU and score threshold.");
     if (view.level !== state.level) more.push("By metric, other score thresholds are known at the run's IoU threshold only.");
     if (remarks.length) more.push(`Here: ${remarks.join(", ")}.`);
     this.legend.replaceChildren(...items, element("span", { class: "remark" }, more.join(" ")));

@@ -23,7 +23,7 @@ export class Overview {
     this.remark = element("p", { class: "remark" });
     container.replaceChildren(
       this.cards, this.counts, this.remark,
-      saveButtons("measures", { csv: () => ({ columns: ["measure", "value", "low", "high", "before"], rows: this.rows }) }),
+      saveButtons("measures", { csv: () => ({ columns: ["measure", "value", "low", "high", "before", "delta"], rows: this.rows }) }),
     );
   }
 
@@ -40,14 +40,18 @@ export class Overview {
     );
     const { previous } = evaluation.document;
     const remarks = ["AP and AR are over all scores: the score threshold does not change them."];
-    if (previous) remarks.push(`± beside a measure: against ${previous.run_id}.`);
+    if (previous) remarks.push(`± beside a measure: against ${previous.run_id}, over the classes that both have.`);
+    const { coco } = evaluation.document;
+    if (selection.scope === 0 && coco.length) {
+      remarks.push(`COCO: ${coco.map(([name, value]) => `${name} ${value === null || value < 0 ? "–" : value.toFixed(3)}`).join(", ")}.`);
+    }
     this.remark.textContent = remarks.join(" ");
   }
 }
 
 function card(name, figure, single) {
   const [several, one, where] = NAMES[name];
-  const changed = figure.before === undefined || Number.isNaN(figure.before) ? "" : delta(figure.value, figure.before);
+  const changed = delta(figure.delta);
   return element(
     "div",
     { class: "card", id: `measure-${name}` },

@@ -41,7 +41,7 @@ function arrayOf(body, entry) {
   let values = held;
   if (type === "u2") {
     const scale = (entry.high - entry.low) / FRACTION_STEPS;
-    values = Float64Array.from(held, (v) => (v === NULL ? NaN : entry.low + v * scale));
+    values = Float64Array.from(held, (v) => (v === NULL ? NaN : Math.round((entry.low + v * scale) * 1e5) / 1e5));
   } else if (entry.steps !== undefined) {
     values = summed(Float64Array.from(held), shape, entry.steps);
   }

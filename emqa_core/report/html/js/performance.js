@@ -4,6 +4,7 @@ import { countsByBin, edgesOf, groupsOf, joined } from "emqa/bins.js";
 import { ratio, sum, wilson } from "emqa/statistics.js";
 
 export const MOST_SERIES = 8;
+const EXAMPLE_RANGES = 5;
 
 /** {rows, average, n, size}: a row per occupied bin {lower, upper, middle, category, rate, low, high, n, hit}; null where
  *  the side has no such metric. view: {t, level, bins}. */
@@ -21,12 +22,17 @@ export function performanceOf(evaluation, index, side, selection, view) {
     if (!n) continue;
     const [low, high] = Number.isNaN(counts.effect[b]) ? [NaN, NaN] : wilson(n, counts.hit[b], counts.effect[b]);
     const place = edges
-      ? { lower: edges.lower[b], upper: edges.upper[b], middle: (edges.lower[b] + edges.upper[b]) / 2 }
-      : { category: metric.categories[b] };
+      ? { lower: edges.lower[b], upper: edges.upper[b], middle: (edges.lower[b] + edges.upper[b]) / 2, group: exampleRange(metric, edges, b) }
+      : { category: metric.categories[b], group: b };
     rows.push({ bin: b, ...place, n, hit: counts.hit[b], rate: counts.hit[b] / n, low, high });
   }
   const n = sum(counts.n);
   return { rows, n, average: ratio(sum(counts.hit), n), size: counts.size };
+}
+
+/** The fifth of the metric's values, by stored bins, that the middle of a bin lies in: what examples are ranked within. */
+function exampleRange(metric, { first, last }, b) {
+  return Math.floor((metric.coarse[Math.floor((first[b] + last[b]) / 2)] * EXAMPLE_RANGES) / metric.nCoarse);
 }
 
 /** The selected classes that get a line of their own: those with the most objects of the side. */

@@ -47,7 +47,9 @@ export class Ranking {
     const { evaluation, state } = this;
     for (const button of this.targets) button.setAttribute("aria-checked", button.dataset.target === state.target);
     for (const [key, box] of Object.entries(this.boxes)) box.checked = state[key];
-    const others = new Map(rankedMetrics(evaluation, selection, { ...view, level: otherLevel(evaluation, view), target: state.target }).map((row) => [row.metric, row.importance]));
+    const atOther = { ...view, level: otherLevel(evaluation, view), target: state.target };
+    const isKnown = view.t === evaluation.chosen && atOther.level !== view.level;
+    const others = new Map(isKnown ? rankedMetrics(evaluation, selection, atOther).map((row) => [row.metric, row.importance]) : []);
     const kept = ranked.filter((row) => (row.level === "frame" ? state.ofFrames : state.ofObjects));
     const apart = new Set(evaluation.document.apart);
     this.rows = [...kept.filter((row) => !apart.has(row.metric)), ...kept.filter((row) => apart.has(row.metric))];
@@ -80,7 +82,8 @@ export class Ranking {
   remarkText(selection, view) {
     const { evaluation } = this;
     const at = (level) => `score ≥ ${Number(evaluation.levels[level].toFixed(4))}`;
-    const parts = [`Bars: at ${at(view.level)}; upright strokes: at ${at(otherLevel(evaluation, view))}. Dashed: the noise floor, what a random number reaches. Lines: 95% intervals. Pale bars are not told from chance. * is a property of the model and ranked apart.`];
+    const strokes = view.t === evaluation.chosen ? `; upright strokes: at ${at(otherLevel(evaluation, view))}` : "";
+    const parts = [`Bars: at ${at(view.level)}${strokes}. Dashed: the noise floor, what a random number reaches. Lines: 95% intervals. Pale bars are not told from chance; of grey-blue ones that is not known here. * is a property of the model and ranked apart.`];
     if (selection.scope < 0) parts.push("Several classes: from their sums, without intervals; correlations from bin means.");
     if (evaluation.document.classBins < 50 && selection.scope < 0) parts.push(`Classes have ${evaluation.document.classBins} bins here.`);
     if (view.level !== this.state.level) parts.push("By metric, other score thresholds are known at the run's IoU threshold only.");
@@ -111,6 +114,7 @@ function otherLevel(evaluation, view) {
 function colourOf(row, controls) {
   if (controls.has(row.metric)) return "var(--floor)";
   if (row.is_significant === false) return "var(--chance)";
+  if (row.is_significant === null) return "var(--unknown)";
   return row.level === "frame" ? "var(--frame)" : "var(--accent)";
 }
 

@@ -2,7 +2,7 @@
 
 const TARGETS = ["prediction", "label", "frame"];
 const AXES = ["linear", "log"];
-export const BIN_CHOICES = [5, 10, 20, 25, 40, 50, 100, 200];
+export const BIN_CHOICES = [5, 10, 25, 50, 100, 200];
 
 export class State {
   constructor(evaluation, onChange) {
@@ -38,7 +38,7 @@ export class State {
   write() {
     const { evaluation } = this;
     const parts = new URLSearchParams();
-    if (this.classes !== null) parts.set("classes", [...this.classes].map((k) => evaluation.classes[k].id).join(","));
+    if (this.classes !== null) parts.set("classes", [...this.classes].map((k) => encodeURIComponent(evaluation.classes[k].id)).join(","));
     if (this.t !== evaluation.chosen) parts.set("iou", evaluation.thresholds[this.t].toFixed(3));
     if (this.level !== evaluation.configuredLevel) parts.set("score", String(evaluation.levels[this.level]));
     if (this.target !== "label") parts.set("target", this.target);
@@ -61,8 +61,10 @@ export class State {
     const parts = new URLSearchParams(fragment.replace(/^#/, ""));
     const found = {};
     if (parts.has("classes")) {
-      const wanted = new Set(parts.get("classes").split(","));
-      found.classes = new Set([...evaluation.classes.keys()].filter((k) => wanted.has(evaluation.classes[k].id)));
+      const given = parts.get("classes").split(",").map(unescaped);
+      const wanted = new Set(given);
+      const known = [...evaluation.classes.keys()].filter((k) => wanted.has(evaluation.classes[k].id));
+      if (known.length || parts.get("classes") === "") found.classes = new Set(known);
     }
     const near = (values, text) => values.findIndex((v) => Math.abs(v - Number(text)) < 6e-4);
     if (parts.has("iou")) keep(found, "t", near(evaluation.thresholds, parts.get("iou")));
@@ -71,13 +73,22 @@ export class State {
     if (evaluation.metricIndex(parts.get("metric")) >= 0) found.metric = parts.get("metric");
     if (BIN_CHOICES.includes(Number(parts.get("bins")))) found.bins = Number(parts.get("bins"));
     if (AXES.includes(parts.get("axis"))) found.axis = parts.get("axis");
-    if (TARGETS.includes(parts.get("source"))) found.source = parts.get("source");
+    if (TARGETS.slice(0, 2).includes(parts.get("source"))) found.source = parts.get("source");
     if (/^\d+$/.test(parts.get("range") ?? "")) found.group = Number(parts.get("range"));
     if (evaluation.document.errorTypes.includes(parts.get("error"))) found.errorType = parts.get("error");
     found.byClass = parts.get("by") === "class";
     found.ofObjects = parts.get("objects") !== "no";
     found.ofFrames = parts.get("frames") !== "no";
     return found;
+  }
+}
+
+/** An id that a comma may be part of; what is not escaped rightly is taken as it is. */
+function unescaped(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 
