@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emqa_core.reductions.object_pairs import ObjectPairs
 from emqa_core.reductions.slot_table import SlotTable
 from emqa_core.reductions.threshold_steps import (
     NO_PREFIX,
@@ -114,18 +112,3 @@ def test_pairs_count_the_objects_of_a_class_in_a_frame(part: Partition) -> None:
     for place, key in enumerate(keys):
         assert at.n[place] == always[key] + sometimes[*key, part.chosen]
     assert at.of_frames(part.n_frames).sum() == rows.counts_at_chosen().sum()
-
-
-@pytest.mark.parametrize("scopes", [[0], [1, 2], [0, 3]])
-def test_rows_within_scopes_are_those_of_their_classes(scopes: list[int]) -> None:
-    rows = random_partition(np.random.default_rng(6), 30, 3, 4).rows("label")
-    held, own = rows.within(np.array(scopes))
-    if 3 in scopes:  # all classes
-        assert held is rows
-        assert own is None
-        return
-    assert own is not None
-    assert own.tolist() == [row for row in range(len(rows)) if rows.scope[row] in scopes]
-    assert np.array_equal(held.frame, rows.frame[own])
-    assert np.array_equal(held.right, rows.right[own])
-    assert isinstance(held.pairs, ObjectPairs)

@@ -65,13 +65,13 @@ def scopes_to_merge(axis: MetricAxis, counts: MetricCounts, chosen: int) -> tupl
     Needed where bins have to be merged and rows of one frame lie in several bins: never for frame metrics.
     A scope whose rows could not fill two bins is left out; it has no importance whatever the pairs are.
     """
+    if counts.level == "frame":
+        return np.empty(0, np.int64), np.empty((0, axis.n_coarse), np.int16)
     totals = BinTotals.of(counts, CountCells.of(counts.groups, counts.target), chosen)
     rank = bin_ranks(axis, totals)
     too_small = ~totals.large_enough & (totals.n > 0)
     needed = too_small.any(axis=1) & ((totals.n > 0).sum(axis=1) > 1)
     needed &= (totals.rows >= 2 * MIN_ROWS) & (totals.rarer >= 2 * MIN_RARER_OUTCOME)
-    if counts.level == "frame" or counts.target == "frame":
-        needed[:] = False
     scopes = np.flatnonzero(needed)
     return scopes, rank[scopes]
 

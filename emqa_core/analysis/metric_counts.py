@@ -64,7 +64,7 @@ class CountedRows:
             return cls(rows, together, np.empty(0, np.int16), 1)
         bins = axis.coarse_bin_of(values)
         bins = np.where(bins < 0, np.int16(axis.n_coarse), bins)
-        bins = bins[rows.frame] if rows.target == "frame" else bins
+        bins = rows.spread(bins) if rows.target == "frame" else bins
         return cls(rows, together, bins, axis.n_coarse + 1)
 
 
@@ -126,10 +126,10 @@ class MetricCounts:
             x = np.asarray(values)
             if x.dtype != np.float32:
                 x = x.astype(np.float64, copy=False)
-            x = np.ascontiguousarray(x[rows.frame] if is_of_frames else x)
+            x = rows.spread(x) if is_of_frames else np.ascontiguousarray(x)
             self.moments.take(rows, x, part.control)
         if self.target == "frame":
-            self.groups.take(rows, coarse[rows.frame])
+            self.groups.take(rows, rows.spread(coarse))
             return
         assert self.coarse is not None and self.whole is not None
         # All objects of a frame have its value, and so are counted together.
@@ -152,7 +152,7 @@ class MetricCounts:
             self.whole.add(part.together)
         if self.fine_total is not None and x is not None:
             if is_of_frames:
-                fine = fine[rows.frame]
+                fine = rows.spread(fine)
             _add_values(x, fine, rows.kind_at_chosen, axis.centre, self.fine_total)
 
     def __add__(self, other: MetricCounts) -> MetricCounts:

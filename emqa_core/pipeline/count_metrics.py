@@ -16,7 +16,7 @@ from emqa_core.config import EvaluationConfig
 from emqa_core.matching.error_types import LABEL_ERRORS, PREDICTION_ERRORS
 from emqa_core.objects import Array
 from emqa_core.pipeline.metric_rows import SIDES, SampleState
-from emqa_core.pipeline.partition_reader import Key, PartitionReader
+from emqa_core.pipeline.partition_reader import Key, PartitionReader, PartitionReaders
 from emqa_core.pipeline.prepared_rows import PreparedRows, Target
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
@@ -104,13 +104,12 @@ class Counts:
     errors: dict[str, MetricErrors]
 
 
-def count(task: CountTask) -> Counts:
-    """The counts of a task's metrics against every target, added in partition order."""
+def count(task: CountTask, readers: PartitionReaders) -> Counts:
+    """The counts of a task's metrics against every target, added in partition order. readers: of the task."""
     total = Counts({}, {}, {})
     metric_of = {metric.name: metric for metric in task.metrics}
     shown = task.scores.shown_of_fine()
-    for index in range(len(task.parts)):
-        reader = PartitionReader(task, index)
+    for reader in readers:
         for key in keys_of(task):
             axis, level = task.axes[key.metric], level_of(metric_of[key.metric], key.target)
             part = reader.prepared.rows(key.target, at_best=key.at_best)
@@ -167,21 +166,22 @@ def count_units(task: CountTask) -> dict[str, UnitTotals]:
     return total
 
 
-def count_pairs(task: CountTask, needed: Mapping[Key, tuple[Array, Array]]) -> dict[Key, BinPairs]:
+def count_pairs(
+    task: CountTask, needed: Mapping[Key, tuple[Array, Array]], readers: PartitionReaders
+) -> dict[Key, BinPairs]:
     """The second pass: pairs of bins of the scopes that `needed_pairs` names."""
     total: dict[Key, BinPairs] = {}
     metric_of = {metric.name: metric for metric in task.metrics}
-    for index in range(len(task.parts) if needed else 0):
-        reader = PartitionReader(task, index)
+    for reader in readers if needed else ():
         for key in keys_of(task):
             if key not in needed:
                 continue
             scopes, rank = needed[key]
-            rows, own = reader.prepared.rows(key.target, at_best=key.at_best).rows.within(scopes)
+            rows = reader.prepared.rows(key.target, at_best=key.at_best).rows
             if key not in total:
                 total[key] = BinPairs.zero(scopes, rank, rows.n_thresholds)
             _, bins = reader.bins(level_of(metric_of[key.metric], key.target), key)
-            total[key].take(rows, bins if own is None else bins[own])
+            total[key].take(rows, bins)
     return total
 
 

@@ -27,7 +27,7 @@ from emqa_core.pipeline.count_metrics import (
     needed_pairs,
 )
 from emqa_core.pipeline.execute import Executor
-from emqa_core.pipeline.partition_reader import Key
+from emqa_core.pipeline.partition_reader import Key, PartitionReaders
 from emqa_core.pipeline.scratch import Scratch
 from emqa_core.reductions.bin_pairs import BinPairs
 from emqa_core.reductions.metric_errors import MetricErrors
@@ -121,7 +121,7 @@ def cut_partitions(counting: CountTask, n_sections: int) -> list[CountTask]:
 
 
 def _leave_counts(task: SectionTask) -> None:
-    counts = count(task.counting)
+    counts = count(task.counting, PartitionReaders(task.counting))
     for key, state in counts.of_key.items():
         task.counting.scratch.put(_name("counts", key, task.number), state.to_arrays())
     for metric, scores in counts.of_metric.items():
@@ -145,7 +145,7 @@ def _add_counts(task: SumTask) -> Needed:
 
 
 def _leave_pairs(task: SectionTask) -> None:
-    for key, pairs in count_pairs(task.counting, task.needed).items():
+    for key, pairs in count_pairs(task.counting, task.needed, PartitionReaders(task.counting)).items():
         task.counting.scratch.put(_name("pairs", key, task.number), pairs.to_arrays("pairs"))
 
 

@@ -173,15 +173,17 @@ def _made_rows(task: SliceTask, targets: Sequence[Level]) -> dict[Level, SliceRo
         outcomes, own = left.outcomes[target], None
         if task.second is not None:
             outcomes, own = left.scored.outcomes_at(target, outcomes, task.second)
-        frame = np.repeat(np.arange(len(outcomes.frame_start) - 1), np.diff(outcomes.frame_start))
+        n_of_frame = np.diff(outcomes.frame_start)
         bins = np.empty((len(outcomes), len(task.tried[target])), np.int8)
         for column, metric in enumerate(task.tried[target]):
             values = read_metric(
                 task.scratch, task.location, task.parts, task.index, metric.level, metric.name
             )
             found = metric.axis.bins_of(values)
-            of_rows = found[frame] if metric.level == "frame" else found if own is None else found[own]
-            bins[:, column] = of_rows
+            if metric.level == "frame":
+                bins[:, column] = np.repeat(found, n_of_frame)
+            else:
+                bins[:, column] = found if own is None else found[own]
         rows[target] = SliceRows.of(outcomes, task.chosen if own is None else 0, bins)
     return rows
 

@@ -42,6 +42,7 @@ from emqa_core.pipeline.count_sections import SumTask, leave_sections, read_sums
 from emqa_core.pipeline.execute import Executor
 from emqa_core.pipeline.fact_tables import RunIdentity
 from emqa_core.pipeline.metric_rows import OUTCOME, SIDES, SampleState
+from emqa_core.pipeline.partition_reader import PartitionReaders
 from emqa_core.pipeline.partition_states import part_name
 from emqa_core.pipeline.prepared_rows import CONTROL_OF
 from emqa_core.quality.chosen import ChosenMetric, ChosenMetrics
@@ -135,8 +136,9 @@ def measure(task: MeasureTask) -> MeasuredMetrics:
     if task.n_sections > 1:
         counts, pairs = read_sums(SumTask(counting, task.n_sections))
     else:
-        counts = count(counting)
-        pairs = count_pairs(counting, needed_pairs(counting.axes, counts.of_key, chosen))
+        readers = PartitionReaders(counting)
+        counts = count(counting, readers)
+        pairs = count_pairs(counting, needed_pairs(counting.axes, counts.of_key, chosen), readers)
     measured, performance, levels, errors = [], [], [], []
     for metric in counting.metrics:
         axis = counting.axes[metric.name]

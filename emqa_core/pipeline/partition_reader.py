@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from emqa_core.objects import Array
@@ -54,3 +55,18 @@ class PartitionReader:
         if (level, metric) not in self._values:
             self._values[level, metric] = self.prepared.values(level, metric)
         return self._values[level, metric]
+
+
+class PartitionReaders:
+    """A reader of each partition of a task, in order; the same each time where prepared rows are kept."""
+
+    def __init__(self, task: CountTask) -> None:
+        self._task = task
+        self._kept: dict[int, PartitionReader] = {}
+
+    def __iter__(self) -> Iterator[PartitionReader]:
+        for index in range(len(self._task.parts)):
+            reader = self._kept.get(index) or PartitionReader(self._task, index)
+            if self._task.prepared is not None:
+                self._kept[index] = reader
+            yield reader

@@ -81,7 +81,7 @@ class PreparedRows:
 
     @cached_property
     def errors(self) -> dict[str, ErrorRows]:
-        """The rows of each side that are errors; empty where they are not told apart."""
+        """The rows of each side with their errors; empty where these are not told apart."""
         left = self._left
         return {side: ErrorRows.of(left.outcomes[side], codes) for side, codes in left.errors.items()}
 

@@ -37,7 +37,7 @@ def _count_pairs(  # type: ignore[no-untyped-def]
     """Count the frames from first_frame on, up to one that `data` may have no room for; which one that is,
     and how many slots are taken then.
     """
-    n_classes = slot.shape[0] - 1
+    of_all = slot[slot.shape[0] - 1]
     n_slots, n_bins = rank.shape
     n_thresholds = data.shape[1]
     n_pairs = n_bins * (n_bins - 1) // 2
@@ -54,10 +54,11 @@ def _count_pairs(  # type: ignore[no-untyped-def]
     for frame in range(first_frame, frame_start.shape[0] - 1):
         n_used = 0
         for row in range(frame_start[frame], frame_start[frame + 1]):
-            if bins[row] < 0 or counted[row] == 0:
+            of_class = slot[class_code[row]]
+            if (of_class < 0 and of_all < 0) or bins[row] < 0 or counted[row] == 0:
                 continue
             for side in range(2):
-                s = slot[class_code[row] if side == 0 else n_classes]
+                s = of_class if side == 0 else of_all
                 if s < 0:
                     continue
                 r = rank[s, bins[row]]

@@ -236,7 +236,7 @@ class FrameSums:
     def take(self, rows: TargetRows, bins: Array, *, chosen_only: bool = False) -> None:
         """Add the rows of a further partition."""
         assert rows.frame_start is not None
-        if chosen_only:
+        if chosen_only or rows.n_thresholds == 1:
             _sum_frames_at(
                 rows.frame_start, rows.scope, bins, rows.kind_at_chosen, self.n_classes, self.n_bins,
                 self.base, self.lanes,

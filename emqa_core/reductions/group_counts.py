@@ -124,7 +124,7 @@ class GroupCounts:
     def take_frames(self, rows: TargetRows, bins: Array) -> None:
         """Add the objects of a further partition, those of a frame in its bin: bins (F,) int16."""
         if rows.sized is not None:
-            self.take(rows, bins[rows.frame])
+            self.take(rows, rows.spread(bins))
             return
         pairs, cell = rows.pairs, rows.cell_of_pair
         of_frame, bins = bins, bins[pairs.frame]
@@ -132,7 +132,7 @@ class GroupCounts:
         self._add_steps(self.sometimes, pairs.sometimes_steps, cell, bins)
         self._add_steps(self.levels, pairs.hit_steps, cell, bins)
         if len(bins) and bins.min() < 0:
-            _count_missing(rows.scope, of_frame[rows.frame], rows.counted, self.missing)
+            _count_missing(rows.scope, rows.spread(of_frame), rows.counted, self.missing)
 
     def _add_steps(self, table: SlotTable, steps: ThresholdSteps, cell: Array, bins: Array) -> None:
         places = steps.places(cell, bins, self.n_bins)

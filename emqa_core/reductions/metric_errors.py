@@ -9,38 +9,38 @@ import numpy as np
 from numba import types
 
 from emqa_core.kernel import kernel
-from emqa_core.kernel_types import READ_I8, READ_I16, READ_I32
+from emqa_core.kernel_types import READ_I8, READ_I16, READ_I32, READ_I64
 from emqa_core.objects import Array, OutcomeRows
 
 
-@kernel(types.void(READ_I32, READ_I32, READ_I8, READ_I16, types.int64[:, :, ::1]))
-def _take(place, class_code, error, bins, n):  # type: ignore[no-untyped-def]
-    for index in range(place.shape[0]):
-        at = bins[place[index]]
-        if at >= 0:
-            n[class_code[index], at, error[index]] += 1
+@kernel(types.void(READ_I64, READ_I32, READ_I8, READ_I16, types.boolean, types.int64[:, :, ::1]))
+def _take(frame_start, class_code, error, bins, of_frames, n):  # type: ignore[no-untyped-def]
+    for frame in range(frame_start.shape[0] - 1):
+        for row in range(frame_start[frame], frame_start[frame + 1]):
+            if error[row] >= 0:
+                at = bins[frame] if of_frames else bins[row]
+                if at >= 0:
+                    n[class_code[row], at, error[row]] += 1
 
 
 @dataclass(frozen=True)
 class ErrorRows:
-    """The w rows of one side of a partition that are errors.
+    """The n rows of one side of a partition.
 
-    row, frame, class_code (w,) int32. error (w,) int8: code of the error type.
+    frame_start (F + 1,) int64. class_code (n,) int32. error (n,) int8: code of the error type, -1 for none.
     """
 
-    row: Array
-    frame: Array
+    frame_start: Array
     class_code: Array
     error: Array
 
     @classmethod
     def of(cls, outcomes: OutcomeRows, errors: Array) -> ErrorRows:
-        """errors (n,) int8: the code of each row, -1 for none."""
-        row = np.flatnonzero(errors >= 0).astype(np.int32)
-        frame = np.repeat(
-            np.arange(len(outcomes.frame_start) - 1, dtype=np.int32), np.diff(outcomes.frame_start)
+        return cls(
+            np.ascontiguousarray(outcomes.frame_start, np.int64),
+            np.ascontiguousarray(outcomes.class_code, np.int32),
+            errors,
         )
-        return cls(row, frame[row], outcomes.class_code[row], errors[row])
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class MetricErrors:
 
     def take(self, side: str, rows: ErrorRows, bins: Array, *, of_frames: bool) -> None:
         """Add a partition's errors of a side. bins int16: of all its rows (n,), or of frames (F,)."""
-        _take(rows.frame if of_frames else rows.row, rows.class_code, rows.error, bins, getattr(self, side))
+        _take(rows.frame_start, rows.class_code, rows.error, bins, of_frames, getattr(self, side))
 
     def __add__(self, other: MetricErrors) -> MetricErrors:
         return MetricErrors(self.prediction + other.prediction, self.label + other.label)

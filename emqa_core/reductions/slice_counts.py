@@ -18,6 +18,7 @@ from emqa_core.objects import Array, OutcomeRows
 
 MOST_BINS = 20
 N_BINS = MOST_BINS + 1
+_ROWS_AT_A_TIME = 256
 COMPARED = 3  # with all rows, and for a pair with the rows in the range of either metric
 # Frame sums of a region (r) beside the rows that it is compared with (o).
 REGION_SUMS = (
@@ -30,20 +31,28 @@ _READ_BINS = types.Array(types.int8, 2, "C", readonly=True)
 
 @kernel(types.void(READ_U8, _READ_BINS, READ_I64_2D, types.int64[:, ::1], types.int64[:, :, ::1]))
 def _count_cells(kind, bins, pairs, single, pair):  # type: ignore[no-untyped-def]
+    """Some rows at a time, pair after pair, whose cells are near each other. Bin 0: without the metric."""
     n_metrics = bins.shape[1]
-    for row in range(kind.shape[0]):
-        if kind[row] == 0:
-            continue
-        # Rows in the lower half of a word, wrong ones in the upper.
-        amount = np.int64(1) + (np.int64(kind[row] == 2) << 32)
+    own = np.empty((n_metrics, _ROWS_AT_A_TIME), np.int64)
+    amount = np.empty(_ROWS_AT_A_TIME, np.int64)
+    for first in range(0, kind.shape[0], _ROWS_AT_A_TIME):
+        n = 0
+        for row in range(first, min(first + _ROWS_AT_A_TIME, kind.shape[0])):
+            if kind[row] > 0:
+                # Rows in the lower half of a word, wrong ones in the upper.
+                amount[n] = np.int64(1) + (np.int64(kind[row] == 2) << 32)
+                for metric in range(n_metrics):
+                    own[metric, n] = bins[row, metric] + 1
+                n += 1
         for metric in range(n_metrics):
-            if bins[row, metric] >= 0:
-                single[metric, bins[row, metric]] += amount
+            for i in range(n):
+                single[metric, own[metric, i]] += amount[i]
         for p in range(pairs.shape[0]):
-            a = bins[row, pairs[p, 0]]
-            b = bins[row, pairs[p, 1]]
-            if a >= 0 and b >= 0:
-                pair[p, a, b] += amount
+            a = own[pairs[p, 0]]
+            b = own[pairs[p, 1]]
+            cells = pair[p]
+            for i in range(n):
+                cells[a[i], b[i]] += amount[i]
 
 
 @kernel(types.int64[::1](READ_I64, READ_U8))
@@ -183,10 +192,10 @@ class SliceCounts:
     @classmethod
     def of(cls, rows: SliceRows, pairs: Array) -> SliceCounts:
         """Of one partition. pairs (P, 2) int64: which metrics."""
-        single = np.zeros((rows.bins.shape[1], N_BINS), np.int64)
-        pair = np.zeros((len(pairs), N_BINS, N_BINS), np.int64)
+        single = np.zeros((rows.bins.shape[1], 1 + N_BINS), np.int64)
+        pair = np.zeros((len(pairs), 1 + N_BINS, 1 + N_BINS), np.int64)
         _count_cells(rows.kind, rows.bins, pairs, single, pair)
-        return cls(_sum_frames(rows.frame_start, rows.kind), single, pair)
+        return cls(_sum_frames(rows.frame_start, rows.kind), single[:, 1:], pair[:, 1:, 1:])
 
     def __add__(self, other: SliceCounts) -> SliceCounts:
         return SliceCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

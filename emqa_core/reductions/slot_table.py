@@ -60,8 +60,9 @@ class SlotTable:
         needed = min(self.n_slots + n_more, self.n_cells)
         if needed > len(self.data):
             capacity = min(int(needed * _GROWTH), self.n_cells)
-            grown = np.zeros((capacity, *self.data.shape[1:]), self.data.dtype)
-            grown[: len(self.data)] = self.data
+            grown = np.empty((capacity, *self.data.shape[1:]), self.data.dtype)
+            grown[: len(self.data)] = self.data[: len(self.data)]
+            grown[len(self.data) :] = 0
             self.data = grown
 
     def add(self, cells: Array, values: Array) -> None:

@@ -8,7 +8,7 @@ listed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -80,8 +80,8 @@ class TargetRows:
     group. counted, right (n,) uint64: bit t says that the row counts, and that it is above level 0, at T
     number t. kind (n,) uint8: COUNTS_NOWHERE, ALWAYS_WRONG, ALWAYS_COUNTS (and right at some T) or
     SOMETIMES_COUNTS. kind_at_chosen (n,) uint8: 0 does not count at the chosen T, 1 is wrong and 2 right.
-    sized: None where the outcome is just right or wrong. frame_start (F + 1,) int64 and frame_group (F,)
-    uint8 for objects, whose rows stand frame by frame; frame_of_row (n,) int32 for frames.
+    sized: None where the outcome is just right or wrong. Rows stand frame by frame: frame_start (F + 1,)
+    int64 and frame_group (F,) uint8 for objects, frame_of_row (n,) int32 for frames.
     """
 
     target: str
@@ -118,6 +118,17 @@ class TargetRows:
             return self.frame_of_row
         assert self.frame_start is not None
         return np.repeat(np.arange(len(self.frame_start) - 1, dtype=np.int32), np.diff(self.frame_start))
+
+    @cached_property
+    def _n_of_frame(self) -> Array:
+        """Rows of each frame up to the last that has some."""
+        if self.frame_start is not None:
+            return np.diff(self.frame_start)
+        return np.bincount(self.frame)
+
+    def spread(self, values: Array) -> Array:
+        """Values of frames (F,) as values of their rows, (n,)."""
+        return np.repeat(values[: len(self._n_of_frame)], self._n_of_frame)
 
     @cached_property
     def counted_steps(self) -> ThresholdSteps:
@@ -160,26 +171,6 @@ class TargetRows:
         scope = self.pairs.scope
         cell = scope * np.int32(N_GROUPS) + self.frame_group[self.pairs.frame]
         return np.where(scope < self.n_classes, cell, np.int32(-1))
-
-    def within(self, scopes: Array) -> tuple[TargetRows, Array | None]:
-        """The objects that scopes (s,) int64 hold, and which rows these are (m,); None for all of them."""
-        if self.n_classes in scopes:
-            return self, None
-        assert self.frame_start is not None
-        is_wanted = np.zeros(self.n_classes, bool)
-        is_wanted[scopes] = True
-        kept = is_wanted[self.scope]
-        own = np.flatnonzero(kept)
-        held = replace(
-            self,
-            **{
-                name: getattr(self, name)[own]
-                for name in ("scope", "cell", "counted", "right", "kind", "kind_at_chosen")
-            },
-            sized=None,
-            frame_start=np.searchsorted(own, self.frame_start),
-        )
-        return held, own
 
     @classmethod
     def of_objects(
