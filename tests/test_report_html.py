@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from emqa_core import evaluate, read_run
 from emqa_core.errors import ConfigError
+from emqa_core.pipeline.progress import SilentProgress
 from emqa_core.report.html import pictures
 from emqa_core.report.html.document import PageLimits, PageSource, page_text
 from emqa_core.report.html.packed import Packing
@@ -161,6 +162,20 @@ def test_a_run_leaves_its_page_unless_it_is_told_not_to(tmp_path: Path) -> None:
     assert page.read_bytes() == written  # a run that is complete gets the page that it lacks
     run_of(tmp_path / "without", report=False)
     assert not (tmp_path / "without" / "report").exists()
+
+
+def test_a_run_is_whole_without_its_page(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Notes(SilentProgress):
+        def note(self, text: str) -> None:
+            said.append(text)
+
+    (tmp_path / "report").write_text("in the way")
+    run = run_of(tmp_path, metrics=["none"], progress=Notes())
+    assert read_run(str(tmp_path)).run_id == run.run_id
+    [told] = [text for text in said if text.startswith("no page of")]
+    assert f"emqa report {tmp_path} --run {run.run_id}" in told
 
 
 def test_the_command_writes_pages_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
