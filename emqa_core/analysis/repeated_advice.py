@@ -26,18 +26,18 @@ def repeated_ranks(advice: Sequence[Advice], samples: Mapping[str, Mapping[str, 
     SAME_ORDER or more, with either sign.
     """
     ranks: list[int | None] = []
-    first: list[int] = []
+    first: dict[tuple[str, str, int], list[int]] = {}
     for place, each in enumerate(advice):
-        found = next((earlier for earlier in first if _is_same(advice[earlier], each, samples)), None)
+        before = first.setdefault((each.kind, each.target, each.scope), [])
+        found = next((earlier for earlier in before if _is_same(advice[earlier], each, samples)), None)
         ranks.append(None if found is None else found + 1)
         if found is None:
-            first.append(place)
+            before.append(place)
     return ranks
 
 
 def _is_same(one: Advice, other: Advice, samples: Mapping[str, Mapping[str, Array]]) -> bool:
-    if (one.kind, one.target, one.scope) != (other.kind, other.target, other.scope):
-        return False
+    """Of two of the same kind, target and scope."""
     # A frame's metrics lie in the rows of its labels.
     columns = samples.get(one.target, samples.get("label", {}))
     if one.metric not in columns or other.metric not in columns:

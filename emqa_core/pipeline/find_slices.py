@@ -179,11 +179,10 @@ def _made_rows(task: SliceTask, targets: Sequence[Level]) -> dict[Level, SliceRo
             values = read_metric(
                 task.scratch, task.location, task.parts, task.index, metric.level, metric.name
             )
-            found = metric.axis.bins_of(values)
             if metric.level == "frame":
-                bins[:, column] = np.repeat(found, n_of_frame)
+                bins[:, column] = np.repeat(metric.axis.bins_of(values), n_of_frame)
             else:
-                bins[:, column] = found if own is None else found[own]
+                bins[:, column] = metric.axis.bins_of(values if own is None else values.take(own))
         rows[target] = SliceRows.of(outcomes, task.chosen if own is None else 0, bins)
     return rows
 
