@@ -80,6 +80,7 @@ class Undisturbed:
             run_date=NIGHT,
             iou_thresholds=IOU_THRESHOLDS,
             cluster={"partitions": N_PARTITIONS},
+            report=False,
         )["detector"]
         assert isinstance(run, Run)
         blocks = [-(-size // BLOCK) for size in Location.of(folder).sizes().values()]
