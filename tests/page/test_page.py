@@ -386,7 +386,10 @@ def test_the_class_table_sorts_and_opens_a_class(page: OpenPage, frames_of: dict
 
 
 def test_charts_are_saved_with_their_colours(page: OpenPage) -> None:
-    for name in ("importance", "performance", "precision_recall", "calibration"):
+    for name in (
+        *("importance", "tpr", "fnr", "tpr_errors", "fnr_errors"),
+        *("precision_recall", "calibration", "confusion", "errors"),
+    ):
         svg = page.saved(f"{name}.svg")
         assert svg.startswith("<svg") and "var(" not in svg and re.search("#[0-9a-f]{6}", svg)
 

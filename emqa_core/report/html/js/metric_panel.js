@@ -32,8 +32,11 @@ export class MetricPanel {
       const place = element("div", { id: `chart-${id}` });
       const errors = element("div", { id: `chart-${id}-errors` });
       this.titles[side] = element("p", { class: "average", id: `average-${id}` });
-      const block = element("div", { class: "side" }, element("h3", {}, title), this.titles[side], place, errors);
-      this.charts[side] = { rates: new Chart(place, "performance"), errors: new Chart(errors, "error_types"), block, errorsPlace: errors };
+      const save = ["rates", "errors"].map((kind) =>
+        saveButtons(kind === "rates" ? id : `${id}_errors`, { chart: () => this.charts[side][kind] }),
+      );
+      const block = element("div", { class: "side" }, element("h3", {}, title), this.titles[side], place, save[0], errors, save[1]);
+      this.charts[side] = { rates: new Chart(place, "performance"), errors: new Chart(errors, "error_types"), block, errorsPlace: errors, errorsSave: save[1] };
       return block;
     });
     this.details = element("details", {}, element("summary", {}, "As a table"), element("div", { class: "scroll", id: "performance-table" }));
@@ -49,8 +52,8 @@ export class MetricPanel {
       this.about, this.advice, this.legend,
       element("div", { class: "sides" }, ...blocks),
       this.details,
-      saveButtons("performance", { csv: () => ({ columns: COLUMNS, rows: this.rows }), chart: () => this.charts.prediction.rates }),
-      saveButtons("error_types_by_bin", { csv: () => ({ columns: ERROR_COLUMNS, rows: this.errors }), chart: () => this.charts.prediction.errors }),
+      saveButtons("performance", { csv: () => ({ columns: COLUMNS, rows: this.rows }) }),
+      saveButtons("error_types_by_bin", { csv: () => ({ columns: ERROR_COLUMNS, rows: this.errors }) }),
     );
   }
 
@@ -84,6 +87,7 @@ export class MetricPanel {
       }));
       this.errors.push(...errors.map((row) => ({ side, ...row })));
       chart.errorsPlace.hidden = !errors.length;
+      chart.errorsSave.hidden = !errors.length;
       if (errors.length) chart.errors.show({ rows: errors }, { label: `Error types of ${side}s by ${name}` });
     }
     this.remarks = remarks;
