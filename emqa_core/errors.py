@@ -9,6 +9,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+# Controls of a terminal (C0 but for tab and line feed, DEL, C1) that a name in the data may hold.
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
+
+
+def printable(text: str) -> str:
+    """Text that a terminal shows and does not obey, of the same length."""
+    return text.translate(_CONTROLS)
+
 
 class EmqaError(Exception):
     """Base of all expected errors. The message alone must be enough to act on."""

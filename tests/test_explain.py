@@ -16,7 +16,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = make_data_set(150)
     folder = tmp_path_factory.mktemp("explain")
     evaluate(
-        frames=data.frames, labels=data.labels, predictions=data.predictions, iou_thresholds=[0.5],
+        frames=data.frames, labels=data.labels, predictions=data.predictions, iou_thresholds=[0.5, 0.75],
         output=str(folder),
     )  # fmt: skip
     return folder
@@ -39,7 +39,10 @@ def test_every_importance_and_correlation_has_its_interval(
     rows = [
         row
         for row in run.table("metric_importance").to_pylist()
-        if row["metric"] == metric and row["scope"] == "all" and row["score_threshold"] == configured
+        if row["iou_threshold"] == 0.5
+        and row["metric"] == metric
+        and row["scope"] == "all"
+        and row["score_threshold"] == configured
     ]
     assert rows
     for row in rows:
@@ -75,3 +78,13 @@ def test_one_class_and_what_is_unknown(capsys: pytest.CaptureFixture[str], outpu
     done = emqa(capsys, "explain", "object_aera_px2", output)
     assert done.code != 0 and "did you mean 'object_area_px2'?" in done.err
     assert emqa(capsys, "explain", "confidence", output, "--iou-threshold", "0.6").code != 0
+
+
+def test_slices_and_advice_say_whose_threshold_they_are(
+    capsys: pytest.CaptureFixture[str], output: Path
+) -> None:
+    metric = read_run(str(output)).table("slice").to_pylist()[0]["metric"]
+    own = emqa(capsys, "explain", metric, output).out
+    other = emqa(capsys, "explain", metric, output, "--iou-threshold", "0.75").out
+    assert "Slices\n" in own
+    assert "Slices  at T = 0.50\n" in other

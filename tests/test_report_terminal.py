@@ -308,3 +308,11 @@ def test_commands_to_copy_are_not_cut():
     text = stream.getvalue()
     assert f"emqa show '/data/my eval' --run {RUN_ID} --metric METRIC --class CLASS\n" in text
     assert f"FROM delta_scan('/data/my eval/metric_importance') WHERE run_id = '{RUN_ID}';\n" in text
+
+
+def test_a_name_cannot_steer_the_terminal() -> None:
+    """Neither colours nor the window's title come from a class of the data."""
+    evil = "\x1b[31mred\x1b]0;owned\x07\x9b2J"
+    text = printed(run_of(class_performance=class_rows({"1": evil, "2": "car"})))
+    assert not [c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160]
+    assert "�[31mred" in text

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from emqa_core.cli.exits import UNEXPECTED
 from emqa_core.cli.stopping import Stopped, stop_on_signals
-from emqa_core.errors import ConfigError, EmqaError
+from emqa_core.errors import ConfigError, EmqaError, printable
 
 REPORT = "this is a bug of emqa: please report it with the lines above and the output of `emqa --version`"
 
@@ -71,9 +71,9 @@ def _tell(error: EmqaError | Stopped, as_json: bool) -> None:
         known = [f"{name} {value}" for name, value in facts if value is not None]
         lines = ["; ".join([error.problem, *known]), error.next_step]
     first, next_step = lines
-    print(f"error: {first}", file=sys.stderr)
+    print(f"error: {printable(str(first))}", file=sys.stderr)
     if next_step:
-        print(f"       {next_step}", file=sys.stderr)
+        print(f"       {printable(next_step)}", file=sys.stderr)
     if as_json:
         _print_json(
             type(error).__name__, error.exit_code, error.problem, **details, next_step=error.next_step

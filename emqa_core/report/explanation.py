@@ -13,7 +13,7 @@ from emqa_core.report.numbers import count, counted, interval, measure, threshol
 from emqa_core.report.page import INDENT, Page
 from emqa_core.report.performance import performance_by_metric
 from emqa_core.report.performance_chart import print_performance
-from emqa_core.report.view import Row, View, choose_view, held, rows_in_view, rows_where
+from emqa_core.report.view import SAME_THRESHOLD, Row, View, choose_view, held, rows_in_view, rows_where
 
 if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
@@ -54,7 +54,7 @@ def print_explanation(
         _print_effect(page, effect)
     print_performance(page, performance, with_meaning=False)
     if view.class_id is None:
-        _print_texts(page, whole, metric)
+        _print_texts(page, whole, metric, view)
 
 
 def _print_meaning(page: Page, metric: str, effects: list[Row], view: View) -> None:
@@ -117,16 +117,18 @@ def _direction(row: Row) -> str:
     return f"The higher {row['metric']}, {outcome[row['target']]}."
 
 
-def _print_texts(page: Page, run: Run, metric: str) -> None:
-    """Slices and recommendations that name the metric, where the run has such tables."""
+def _print_texts(page: Page, run: Run, metric: str, view: View) -> None:
+    """Slices and recommendations that name the metric, where the run has such tables: of its chosen T."""
     tables = run.tables
+    chosen = float(run.row()["iou_threshold"])
+    remark = "" if abs(chosen - view.iou_threshold) < SAME_THRESHOLD else f"at T = {threshold_text(chosen)}"
     for name, title in (("slice", "Slices"), ("recommendation", "Recommendations")):
         if name not in tables:
             continue
         rows = rows_where(run, name)
         own = [row for row in rows if metric in (row["metric"], row.get("metric_other"))]
         if own:
-            page.heading(title)
+            page.heading(title, remark)
             # What another metric says as well comes last.
             for row in sorted(own, key=lambda row: (row.get("duplicate_of_rank") is not None, row["rank"])):
                 page.paragraph(f"{page.glyphs.dot} {row['text']}")

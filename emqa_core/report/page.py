@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from emqa_core.errors import printable
 from emqa_core.report.bars import ASCII, BLOCKS, Glyphs, Pieces
 
 Piece = str | tuple[str, str] | Text  # text, text with its style, or both ready made
@@ -24,6 +25,7 @@ class Page:
     def line(self, *pieces: Piece) -> None:
         """One line that is never wrapped; what does not fit ends in an ellipsis."""
         text = Text.assemble(*pieces)
+        text.plain = printable(text.plain)
         text.rstrip()
         text.truncate(self.width, overflow="ellipsis")
         self._console.print(text, no_wrap=True, overflow="ignore", crop=False, highlight=False)
@@ -44,7 +46,7 @@ class Page:
 
     def verbatim(self, text: str, style: str = "") -> None:
         """A line to be copied: not cut, not wrapped, however long."""
-        self._console.print(Text(text, style=style), soft_wrap=True, highlight=False)
+        self._console.print(Text(printable(text), style=style), soft_wrap=True, highlight=False)
 
 
 def coloured(pieces: Pieces, colour: str, mark_colour: str = "bold yellow") -> Text:
