@@ -15,6 +15,7 @@ from emqa_core import evaluate, read_run
 from emqa_core.errors import StorageError
 from emqa_core.storage.location import Location
 from emqa_core.storage.runs import Run
+from tests.command import emqa
 from tests.oracles.same_run import differences, tables_of
 from tests.oracles.synthetic import make_data_set
 from tests.seaweed import S3Store
@@ -128,3 +129,11 @@ def test_the_page_in_the_store_opens_in_a_browser(stored: str) -> None:
     page = Location.of(stored).child("report", f"{read_run(stored).run_id}.html")
     assert page.read_bytes().startswith(b"<!doctype html>")
     assert page.filesystem().info(page.path)["ContentType"] == "text/html; charset=utf-8"
+
+
+def test_the_worst_go_into_the_store(stored: str, s3: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
+    to = f"{s3.folder()}/worst.csv"
+    arguments = ("worst", stored, "--by", "missed", "--limit", "5")
+    done = emqa(capsys, *arguments, "--to", to)
+    assert done.code == 0, done.err
+    assert Location.of(to).read_bytes().decode() == emqa(capsys, *arguments).out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from pycocotools.coco import COCO
 
 from emqa_core import evaluate, read_run
+from emqa_core.report.worst_files import coco_of_objects, csv_text
 from tests.command import emqa
 from tests.oracles.synthetic import make_data_set
+from tests.report_tables import class_rows, run_of
 
 WRONG = {"prediction": ("false_positive", "score"), "label": ("missed", "area_px2")}
 
@@ -170,6 +173,50 @@ def test_worst_frames_carry_all_their_objects(
         assert found == expected
 
 
+def test_the_folder_of_a_file_is_made(
+    capsys: pytest.CaptureFixture[str], output: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "not" / "there" / "worst.csv"
+    done = emqa(capsys, "worst", output, "--by", "missed", "--limit", "3", "--to", to)
+    assert done.code == 0, done.err
+    printed = emqa(capsys, "worst", output, "--by", "missed", "--limit", "3").out
+    assert to.read_bytes().decode() == printed
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_no_text_is_a_formula_to_a_spreadsheet(text: str) -> None:
+    row = {"source": "label", "frame_id": text, "class_name": f"a{text}", "x_px": -1.5}
+    (found,) = csv.DictReader(io.StringIO(csv_text([row], of_frames=False), newline=""))
+    assert found["frame_id"] == f"'{text}"
+    assert (found["class_name"], found["x_px"]) == (f"a{text}", "-1.5")
+
+
+@pytest.mark.parametrize(
+    ("class_ids", "category_ids"),
+    [
+        (("1", "03", "7"), (1, 2, 3)),
+        (("1", "01"), (1, 2)),
+        (("1", "٣"), (1, 2)),
+        (("7", "0"), (7, 0)),
+        (("1", "9" * 5000), (1, 2)),
+    ],
+)
+def test_no_two_classes_have_one_category(class_ids: tuple[str, ...], category_ids: tuple[int, ...]) -> None:
+    classes = {class_id: f"class {class_id}" for class_id in class_ids}
+    frame = {"frame_id": "f", "frame_order": 0, "width_px": 9, "height_px": 9}
+    run = run_of(class_performance=class_rows(classes), frame=[frame])
+    box = dict.fromkeys(("x_px", "y_px", "width_px", "height_px"), 1.0)
+    rows = [
+        {"source": "label", "frame_id": "f", "class_id": class_id, "area_px2": 1.0, **box}
+        | dict.fromkeys(("object_id", "outcome", "error_type"))
+        for class_id in class_ids
+    ]
+    content = json.loads(coco_of_objects(run, rows))
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    assert [names[a["category_id"]] for a in content["annotations"]] == list(classes.values())
+    assert tuple(a["category_id"] for a in content["annotations"]) == category_ids
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -177,7 +224,8 @@ def test_worst_frames_carry_all_their_objects(
         (("--by", "frame", "--format", "xml"), "one of csv, coco"),
         (("--by", "frame", "--limit", "0"), "1 or more"),
         (("--by", "frame", "--class", "zebra"), "no class 'zebra'"),
-        (("--by", "frame", "--to", "/nowhere/at/all.csv"), "cannot write /nowhere/at/all.csv"),
+        (("--by", "frame", "--to", "/dev/null/all.csv"), "/dev/null/all.csv cannot be used"),
+        (("--by", "frame", "--to", "ftp://host/all.csv"), "ftp:// is not a store that is known"),
     ],
 )
 def test_bad_arguments_are_explained(

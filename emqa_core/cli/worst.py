@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emqa_core.errors import ConfigError
@@ -11,7 +10,8 @@ from emqa_core.errors import ConfigError
 if TYPE_CHECKING:
     from emqa_core.config import StorageConfig
 
-FORMATS = ("csv", "coco")
+_TYPES = {"csv": "text/csv; charset=utf-8", "coco": "application/json"}
+FORMATS = tuple(_TYPES)
 
 
 def export_worst(
@@ -33,8 +33,10 @@ def export_worst(
     from emqa_core.report.view import choose_view
     from emqa_core.report.worst_files import coco_of_frames, coco_of_objects, csv_text
     from emqa_core.report.worst_objects import FRAME, worst_frames, worst_objects
+    from emqa_core.storage.location import Location
     from emqa_core.storage.runs import read_run
 
+    place = None if to is None else Location.of(to, storage)
     found = read_run(output, run, storage)
     view = choose_view(found, class_)
     if by == FRAME:
@@ -43,11 +45,8 @@ def export_worst(
     else:
         rows = worst_objects(found, by, view, limit)
         text = csv_text(rows, of_frames=False) if format_ == "csv" else coco_of_objects(found, rows)
-    if to is None:
+    if place is None:
         sys.stdout.write(text)
         return
-    try:
-        Path(to).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {to}", found=error.strerror, next_step="name another file") from None
-    print(f"{len(rows)} {'frames' if by == FRAME else 'objects'} in {to}")
+    place.write_bytes(text.encode(), content_type=_TYPES[format_])
+    print(f"{len(rows)} {'frames' if by == FRAME else 'objects'} in {place}")

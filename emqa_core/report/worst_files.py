@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +18,28 @@ if TYPE_CHECKING:
     from emqa_core.storage.runs import Run
 
 _BOX = ("x_px", "y_px", "width_px", "height_px")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a number says and nothing else does, and any reader of JSON holds exactly.
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
 
 
 def csv_text(rows: Sequence[Row], *, of_frames: bool) -> str:
-    """A line per row, after the names of the columns; null is empty."""
+    """A line per row, after the names of the columns; null is empty. Lines end as RFC 4180 has it.
+
+    A text that a spreadsheet would take for a formula is set off by an apostrophe, as in the page's files.
+    """
     text = io.StringIO()
+    # Python quotes a line break within a text only where lines end in it; a reader may take either for one.
     writer = csv.DictWriter(
-        text, FRAME_COLUMNS if of_frames else OBJECT_COLUMNS, extrasaction="ignore", lineterminator="\n"
+        text, FRAME_COLUMNS if of_frames else OBJECT_COLUMNS, extrasaction="ignore", lineterminator="\r\n"
     )
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _set_off(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _set_off(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def coco_of_objects(run: Run, rows: Sequence[Row]) -> str:
@@ -65,7 +77,7 @@ def _frames(run: Run, wanted: set[str]) -> dict[str, Row]:
 
 
 def _coco(run: Run, frames: Iterable[Row], rows: Sequence[Row]) -> str:
-    """Images are numbered by place; categories keep their ids where all are whole numbers."""
+    """Images are numbered by place; categories too, unless all their ids are whole numbers written plainly."""
     images, image_of = [], {}
     for number, frame in enumerate(frames, 1):
         image_of[frame["frame_id"]] = number
@@ -82,7 +94,7 @@ def _coco(run: Run, frames: Iterable[Row], rows: Sequence[Row]) -> str:
         row["class_id"]: row["class_name"]
         for row in rows_where(run, "class_performance", scope="class", area_range="all", iou_threshold=None)
     }
-    are_numbers = all(class_id.isdecimal() for class_id in classes)
+    are_numbers = all(_NUMBER.fullmatch(class_id) for class_id in classes)
     category_of = {
         class_id: int(class_id) if are_numbers else place for place, class_id in enumerate(classes, 1)
     }
