@@ -114,17 +114,22 @@ def test_by_error_types(capsys: pytest.CaptureFixture[str], output: Path, by: st
 @pytest.mark.parametrize("class_id", [None, "10"])
 def test_by_frame(capsys: pytest.CaptureFixture[str], output: Path, class_id: str | None) -> None:
     run = read_run(str(output))
-    rows = [row for row in run.table("frame").to_pylist() if row["n_false_positive"] + row["n_missed"]]
-    if class_id:
-        held = {
-            row["frame_id"]
-            for source in WRONG
-            for row in run.table(source).to_pylist()
-            if row["class_id"] == class_id
-        }
-        rows = [row for row in rows if row["frame_id"] in held]
+    rows = run.table("frame").to_pylist()
+    if class_id is not None:
+        # The class alone: what of its objects counts, frame by frame.
+        outcomes: dict[str, list[str]] = {row["frame_id"]: [] for row in rows}
+        for source in ("prediction", "label"):
+            for row in run.table(source).to_pylist():
+                if row["class_id"] == class_id:
+                    outcomes[row["frame_id"]].append(row["outcome"])
+        for row in rows:
+            own = outcomes[row["frame_id"]]
+            row["n_false_positive"], row["n_missed"] = own.count("false_positive"), own.count("missed")
+            n = len(own) - own.count("ignored")
+            row["f1"] = 2 * own.count("true_positive") / n if n else None
+    rows = [row for row in rows if row["n_false_positive"] + row["n_missed"]]
     rows.sort(key=lambda row: (row["f1"], -row["n_false_positive"] - row["n_missed"], row["frame_order"]))
-    chosen = ("--class", class_id) if class_id else ()
+    chosen = [] if class_id is None else ["--class", class_id]
     found = exported(capsys, output, "--by", "frame", "--limit", "12", *chosen)
     assert [row["frame_id"] for row in found] == [row["frame_id"] for row in rows[:12]]
     assert [float(row["f1"]) for row in found] == sorted(float(row["f1"]) for row in found)

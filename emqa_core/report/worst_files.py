@@ -77,7 +77,7 @@ def _frames(run: Run, wanted: set[str]) -> dict[str, Row]:
 
 
 def _coco(run: Run, frames: Iterable[Row], rows: Sequence[Row]) -> str:
-    """Images are numbered by place; categories too, unless all their ids are whole numbers written plainly."""
+    """Images are numbered by place, and categories unless all ids are whole numbers written plainly."""
     images, image_of = [], {}
     for number, frame in enumerate(frames, 1):
         image_of[frame["frame_id"]] = number

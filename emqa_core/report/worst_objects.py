@@ -72,21 +72,54 @@ def worst_objects(run: Run, by: str, view: View, limit: int) -> list[Row]:
 
 
 def worst_frames(run: Run, view: View, limit: int) -> list[Row]:
-    """At most `limit` rows of frames with an error; of a view of a class: frames with an object of it."""
-    kept: set[int] | None = None
-    if view.class_id is not None:
-        kept = set()
-        for source in SOURCES:
-            for batch in run.batches(source, ["frame_order", "class_id"]):
-                kept |= set(_of_class(batch, view)["frame_order"].to_pylist())
+    """At most `limit` rows of frames with an error, by F1; of a view of a class: by its objects alone."""
+    counts = None if view.class_id is None else _counts_of_class(run, view)
     worst: list[Row] = []
     for batch in run.batches("frame", list(_FRAME)):
-        n_errors = pc.add(batch["n_false_positive"], batch["n_missed"])
-        rows = plain_rows(batch.filter(pc.greater(n_errors, 0)))
-        worst += [row for row in rows if kept is None or row["frame_order"] in kept]
+        frames = batch if counts is None else _with_counts(batch, *counts)
+        n_errors = pc.add(frames["n_false_positive"], frames["n_missed"])
+        worst += plain_rows(frames.filter(pc.greater(n_errors, 0)))
         worst.sort(key=lambda r: (r["f1"], -(r["n_false_positive"] + r["n_missed"]), r["frame_order"]))
         del worst[limit:]
     return worst
+
+
+def _counts_of_class(run: Run, view: View) -> tuple[np.ndarray, np.ndarray]:
+    """frame_order (F,) ascending, and of each frame (4, F): a class's predictions, true positives, labels and
+    missed labels that count.
+    """
+    orders = np.sort(
+        np.concatenate([combined(b["frame_order"]).to_numpy() for b in run.batches("frame", ["frame_order"])])
+    )
+    counts = np.zeros((4, len(orders)), np.int64)
+    for place, (source, hit) in enumerate((("prediction", "true_positive"), ("label", "missed"))):
+        for batch in run.batches(source, ["frame_order", "class_id", "outcome"]):
+            rows = _of_class(batch, view)
+            outcome = combined(rows["outcome"]).cast(pa.string())
+            at = np.searchsorted(orders, combined(rows["frame_order"]).to_numpy())
+            for row, mask in (
+                (2 * place, pc.not_equal(outcome, "ignored")),
+                (2 * place + 1, pc.equal(outcome, hit)),
+            ):
+                counts[row] += np.bincount(at[mask.to_numpy(zero_copy_only=False)], minlength=len(orders))
+    return orders, counts
+
+
+def _with_counts(frames: pa.Table, orders: np.ndarray, counts: np.ndarray) -> pa.Table:
+    """Rows of table frame with the counts and rates of one class."""
+    n, right, labels, missed = counts[:, np.searchsorted(orders, combined(frames["frame_order"]).to_numpy())]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = {
+            "precision": right / n,
+            "recall": 1 - missed / labels,
+            "f1": 2 * right / (n + labels),
+        }
+    own = {"n_predictions": n, "n_true_positive": right, "n_false_positive": n - right, "n_labels": labels}
+    for name, values in {**own, "n_missed": missed, **rates}.items():
+        if name in frames.column_names:
+            place = frames.column_names.index(name)
+            frames = frames.set_column(place, name, pa.array(values, from_pandas=True))
+    return frames
 
 
 def _by_error(run: Run, by: str, view: View, limit: int) -> list[Row]:
