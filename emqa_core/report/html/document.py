@@ -39,6 +39,15 @@ _TABLES = (
     "recommendation",
     "slice",
 )
+# Of the tables with most rows what is packed of them, no more.
+_COLUMNS = {
+    "precision_recall": ["class_id", "iou_threshold", "recall", "precision"],
+    "metric_error": ["metric", "class_id", "bin", "source", "error_type", "n"],
+    "metric_score": [
+        *("metric", "class_id", "bin", "score_lower"),
+        *("n_predictions", "n_true_positive", "n_found"),
+    ],
+}
 _DECISIONS = ("recommendation", "slice")  # tables that are shown as they are
 
 
@@ -64,7 +73,8 @@ class PageSource:
     def read(cls, run: Run, previous: Run | None) -> PageSource:
         """From a run's tables; its largest is read a stretch at a time."""
         known = set(run.tables)
-        held = Run.in_memory(run.run_id, {name: run.table(name) for name in _TABLES if name in known})
+        tables = {name: run.table(name, _COLUMNS.get(name)) for name in _TABLES if name in known}
+        held = Run.in_memory(run.run_id, tables)
         order, axes = Order.of(held), metric_arrays.metric_axes(held)
         return cls(held, order, axes, read_cells(run, order, axes), previous)
 
