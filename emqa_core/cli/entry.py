@@ -12,6 +12,8 @@ from emqa_core.cli.exits import UNEXPECTED
 from emqa_core.cli.stopping import Stopped, stop_on_signals
 from emqa_core.errors import ConfigError, EmqaError, printable
 
+# What Delta's client logs unless told otherwise, without AWS's search for credentials: its end is our error.
+_CLIENT_LOG = "warn,aws_config=error"
 REPORT = "this is a bug of emqa: please report it with the lines above and the output of `emqa --version`"
 
 
@@ -19,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Only bugs of emqa leave a traceback."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
+    os.environ.setdefault("RUST_LOG", _CLIENT_LOG)
     try:
         with stop_on_signals():
             code = _run(words)

@@ -25,8 +25,13 @@ _STORE_MODULES = (
     "google",
 )
 # Deltalake's errors say nothing by their class, so their text is looked at.
+# Where there are none, a client asks the machine's metadata service last, and tells of that alone.
+_NO_CREDENTIALS = re.compile(
+    r"NoCredentials|no credentials found in chain|IMDS (session token|is disabled|disabled by)"
+    r"|/latest/(api/token|meta-data/)|//169\.254\.169\.254/|//metadata\.google\.internal"
+)
 _CREDENTIALS = re.compile(
-    r"NoCredentials|PartialCredentials|CredentialRetrieval|lacked the necessary privileges|\b40[13] [FU]"
+    r"PartialCredentials|CredentialRetrieval|lacked the necessary privileges|\b40[13] [FU]"
     r"|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied|ExpiredToken"
 )
 _BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist")
@@ -72,7 +77,7 @@ def explained(location: Location, error: Exception, problem: str | None = None) 
 def may_pass(error: BaseException | None) -> bool:
     """Whether a store's error may be over in a moment: the network's, or the store's own."""
     text = _text(error)
-    lasts = _BUCKET.search(text) or _TLS.search(text) or _CREDENTIALS.search(text)
+    lasts = any(each.search(text) for each in (_BUCKET, _TLS, _NO_CREDENTIALS, _CREDENTIALS))
     return not lasts and bool(_UNREACHABLE.search(text) or _FAILING.search(text))
 
 
@@ -120,13 +125,15 @@ def _diagnosis(location: Location, error: Exception) -> tuple[str, str | None]:
             f"cannot be used: bucket {location.bucket!r} does not exist",
             "create the bucket, or correct the location or storage.endpoint_url",
         )
+    keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" if location.store == "s3" else "the credentials"
+    if _NO_CREDENTIALS.search(text):
+        return "cannot be used without credentials", f"set {keys} in the environment, of the workers too"
     if _TLS.search(text):
         return (
             "cannot be reached safely",
             "see that the endpoint speaks TLS; set storage.ca_file to the CA of its certificate",
         )
     if isinstance(error, PermissionError) or _CREDENTIALS.search(text):
-        keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" if location.store == "s3" else "the credentials"
         rights = "their rights to list, read, write and delete"
         return "refuses the credentials", f"check {keys} in the environment, of the workers too, and {rights}"
     if _FAILING.search(text):
