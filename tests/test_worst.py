@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pycocotools.coco import COCO
 
 from emqa_core import evaluate, read_run
+from emqa_core.report.view import choose_view
 from emqa_core.report.worst_files import coco_of_objects, csv_text
+from emqa_core.report.worst_objects import worst_objects
+from emqa_core.storage.runs import Run
 from tests.command import emqa
 from tests.oracles.synthetic import make_data_set
 from tests.report_tables import class_rows, run_of
@@ -98,6 +105,26 @@ def test_by_a_metric_the_worst_ranges_come_first(
     rows = exported(capsys, output, "--by", metric, "--limit", "40", *chosen)
     assert [(row["source"], row["frame_id"], row["object_id"]) for row in rows] == expected
     assert all(float(row["rate"]) > float(row["rate_average"]) for row in rows)
+
+
+@pytest.mark.parametrize("metric", ["frame_darkness", "frame_weather"])
+def test_further_frames_take_little_memory(output: Path, metric: str) -> None:
+    """While objects are chosen a frame is a number and a code; its value in Python is twice the bound."""
+    run = read_run(str(output))
+    names = ("prediction", "label", "metric_bin", "metric_performance", "metric_importance")
+    few = {name: run.table(name) for name in names}
+    frames, view = run.table("frame", ["frame_order", metric]), choose_view(run)
+    chosen, unused = worst_objects(run, metric, view, 30), pc.max(frames["frame_order"]).as_py() + 1
+    peaks = []
+    for n in (150_000, 450_000):
+        further = frames.take(np.arange(n) % frames.num_rows)
+        further = further.set_column(0, "frame_order", pa.array(np.arange(n) + unused))
+        larger = Run.in_memory("larger", {**few, "frame": pa.concat_tables([frames, further])})
+        tracemalloc.start()
+        assert worst_objects(larger, metric, view, 30) == chosen
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[1] - peaks[0]) / 300_000 < 40
 
 
 @pytest.mark.parametrize("by", ["localization", "missed", "error_type"])

@@ -21,6 +21,7 @@ from emqa_core.combined import combined
 from emqa_core.errors import ConfigError
 from emqa_core.matching.error_types import LABEL_ERRORS, PREDICTION_ERRORS
 from emqa_core.objects import Array
+from emqa_core.report.examples.choice import FrameCodes
 from emqa_core.report.performance import STORED_BINS, unknown_metric
 from emqa_core.report.view import Row, View, plain_rows, rows_in_view, rows_where
 
@@ -56,7 +57,7 @@ class _Ranges:
 
     metric: str
     is_of_frames: bool
-    code_of: Callable[[pa.ChunkedArray | Array], Array]
+    code_of: Callable[[pa.ChunkedArray], Array]
     rates: dict[str, dict[int, float]]
     averages: dict[str, float]
 
@@ -146,37 +147,52 @@ def _by_error(run: Run, by: str, view: View, limit: int) -> list[Row]:
 
 def _by_metric(run: Run, metric: str, view: View, limit: int) -> list[Row]:
     ranges = _ranges_of(run, metric, view)
-    order, values = np.empty(0, np.int64), np.empty(0, object)
-    if ranges.is_of_frames:
-        table = run.table("frame", ["frame_order", metric])
-        order = combined(table["frame_order"]).to_numpy()
-        ascending = np.argsort(order, kind="stable")
-        order, values = order[ascending], np.array(table[metric].to_pylist(), object)[ascending]
+    frames = _codes_of_frames(run, ranges) if ranges.is_of_frames else None
     found: list[tuple[Any, ...]] = []
     for source in SOURCES:
         if source not in ranges.averages:
             continue
-        columns = [] if ranges.is_of_frames else [metric]
-        for rows in _wrong_rows(run, source, view, columns):
-            if ranges.is_of_frames:
-                at = np.searchsorted(order, combined(rows["frame_order"]).to_numpy())
-                own = pa.array(values[at].tolist())
+        for rows in _wrong_rows(run, source, view, [] if frames else [metric]):
+            if frames:
+                codes = frames.of(metric, combined(rows["frame_order"]).to_numpy())
             else:
-                own = rows[metric]
-            codes = ranges.code_of(own)
-            for row, code, value in zip(plain_rows(rows), codes.tolist(), own.to_pylist(), strict=True):
+                codes = ranges.code_of(rows[metric])
+            for row, code in zip(plain_rows(rows), codes.tolist(), strict=True):
                 excess = ranges.rates[source].get(code, 0.0) - ranges.averages[source]
                 if code >= 0 and excess > 0:
                     rank = (-excess, source, code)
                     further = {
                         "metric": metric,
-                        "value": value,
+                        "value": row.get(metric),
                         "rate": ranges.rates[source][code],
                         "rate_average": ranges.averages[source],
                     }
                     found.append((rank, _size_key(row, source), _object_row(row, source) | further))
             found = _first(found, limit)
+    if frames:
+        values = _values_of_frames(run, metric, [order for _, (_, order, _), _ in found])
+        return [row | {"value": values[order]} for _, (_, order, _), row in found]
     return [row for *_, row in found]
+
+
+def _codes_of_frames(run: Run, ranges: _Ranges) -> FrameCodes:
+    """Which range every frame is in: 10 bytes of each are kept."""
+    orders: list[Array] = [np.empty(0, np.int64)]
+    codes: list[Array] = [np.empty(0, np.int16)]
+    for batch in run.batches("frame", ["frame_order", ranges.metric]):
+        orders.append(combined(batch["frame_order"]).to_numpy())
+        codes.append(ranges.code_of(batch[ranges.metric]).astype(np.int16))
+    order = np.concatenate(orders)
+    ascending = np.argsort(order, kind="stable")
+    return FrameCodes(order[ascending], {ranges.metric: np.concatenate(codes)[ascending]})
+
+
+def _values_of_frames(run: Run, metric: str, frame_orders: list[int]) -> dict[int, Any]:
+    wanted = np.unique(np.array(frame_orders, np.int64))
+    values: dict[int, Any] = {}
+    for batch in run.batches("frame", ["frame_order", metric], wanted):
+        values |= {row["frame_order"]: row[metric] for row in plain_rows(batch)}
+    return values
 
 
 def _ranges_of(run: Run, metric: str, view: View) -> _Ranges:
@@ -218,7 +234,7 @@ def _codes_of_text(values: pa.ChunkedArray, place: dict[str, int]) -> Array:
 
 
 def _codes_of_numbers(values: pa.ChunkedArray, upper: Array, code: Array) -> Array:
-    numbers = np.array([np.nan if v is None else v for v in values.to_pylist()], np.float64)
+    numbers = values.cast(pa.float64(), safe=False).to_numpy()
     at = np.minimum(np.searchsorted(upper, numbers, side="left"), len(upper) - 1)
     return np.where(np.isnan(numbers), -1, code[at])
 
