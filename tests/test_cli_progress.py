@@ -13,9 +13,11 @@ import termios
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress as Bars
 
 from emqa_core.cli import progress as module
-from emqa_core.cli.progress import LineProgress
+from emqa_core.cli.progress import BarProgress, LineProgress
 from tests.coco_files import write_set
 from tests.command import EMQA
 
@@ -35,6 +37,15 @@ def test_lines_say_what_is_done_and_now_and_then_how_far(monkeypatch: pytest.Mon
         "[T] evaluate: done (3 steps, T)",
         "[T] all is well",
     ]
+
+
+def test_a_name_in_a_note_cannot_steer_the_terminal() -> None:
+    stream = io.StringIO()
+    bars = Bars(console=Console(file=stream, force_terminal=True, width=80), disable=True)
+    for progress in (LineProgress(stream), BarProgress(bars)):
+        progress.note("column \x1b]0;owned\x07: 3 categories")
+    assert stream.getvalue().count("column \ufffd]0;owned\ufffd: 3 categories\n") == 2
+    assert not set(stream.getvalue()) & {"\x1b", "\x07"}
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from emqa_core.errors import printable
 from emqa_core.pipeline.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class BarProgress:
         self._bars.update(task, completed=total or 1, total=total or 1)
 
     def note(self, text: str) -> None:
-        self._bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._bars.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
 class LineProgress:
@@ -94,4 +95,4 @@ class LineProgress:
 
     def _line(self, text: str) -> None:
         self._last_line = time.monotonic()
-        print(f"[{self._last_line - self._begun:6.1f} s] {text}", file=self._stream, flush=True)
+        print(f"[{self._last_line - self._begun:6.1f} s] {printable(text)}", file=self._stream, flush=True)
