@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -225,3 +226,16 @@ def test_an_optional_store_says_what_to_install(no_endpoint: None) -> None:
         pytest.skip("gcsfs is installed")
     with pytest.raises(StorageError, match=r"emqa\[gcs\]"):
         Location.of("gs://bucket/x").exists()
+
+
+def test_a_pipe_is_not_replaced_and_a_link_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(StorageError, match="no regular file"):
+        Location.of(str(pipe)).write_bytes(b"x")
+    assert pipe.is_fifo()
+    link, file = tmp_path / "link", tmp_path / "file"
+    file.write_bytes(b"old")
+    link.symlink_to(file)
+    Location.of(str(link)).write_bytes(b"new")
+    assert link.is_symlink() and file.read_bytes() == b"new"

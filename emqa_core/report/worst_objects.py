@@ -102,7 +102,7 @@ def _counts_of_class(run: Run, view: View) -> tuple[np.ndarray, np.ndarray]:
                 (2 * place, pc.not_equal(outcome, "ignored")),
                 (2 * place + 1, pc.equal(outcome, hit)),
             ):
-                counts[row] += np.bincount(at[mask.to_numpy(zero_copy_only=False)], minlength=len(orders))
+                np.add.at(counts[row], at[mask.to_numpy(zero_copy_only=False)], 1)
     return orders, counts
 
 

@@ -167,8 +167,15 @@ class Location:
 
     @contextmanager
     def local_replacement(self) -> Iterator[IO[bytes]]:
-        """A file beside a local one that takes its place when all went well."""
+        """A file beside a local one that takes its place when all went well.
+
+        Raises StorageError for a device or a pipe, whose place a file would take for good.
+        """
         target = Path(self.path)
+        if target.is_symlink():
+            target = target.resolve()
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            raise StorageError(f"{self.where} is no regular file", next_step="name another file")
         # A name of this process: an attempt that was killed leaves it to `remove_unfinished`.
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         try:
