@@ -62,8 +62,12 @@ $(CHROMIUM):
 	apt-get update --quiet --quiet
 	DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --quiet chromium > /dev/null
 
+.venv/.page: .venv/.installed
+	$(UV) sync --frozen --inexact --group page --quiet
+	@touch $@
+
 .PHONY: page
-page: setup $(CHROMIUM) ## drive the page of a run in a real browser (a minute; installs Debian's chromium)
+page: .venv/.page $(CHROMIUM) ## drive the page of a run in a real browser (a minute; installs Debian's chromium)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/page
 
 .PHONY: faults
@@ -111,7 +115,7 @@ guard: .venv/.peers ## fail where S takes too long beside the quickest other eva
 	$(BIN)/python -m benchmarks.guard
 
 .PHONY: figures
-figures: .venv/.peers ## every table of docs/benchmarks.md but those of scale (an hour)
+figures: .venv/.peers .venv/.page $(CHROMIUM) ## every table of docs/benchmarks.md but those of scale (an hour)
 	$(BIN)/python -m benchmarks.compare --size S
 	$(BIN)/python -m benchmarks.compare --size M
 	$(BIN)/python -m benchmarks.stages
