@@ -26,7 +26,6 @@ _MEASURES = (
     "f1_low",
     "f1_high",
     "best_score_threshold",
-    "best_f1",
 )
 _COUNTS = ("n_labels", "n_predictions", "n_true_positive", "n_frames_with_label")
 _TOGETHER = ("sum_product", "sum_product_ny", "sum_product_yy", "n_frames")

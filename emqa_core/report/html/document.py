@@ -48,7 +48,7 @@ _COLUMNS = {
         *("n_predictions", "n_true_positive", "n_found"),
     ],
 }
-_DECISIONS = ("recommendation", "slice")  # tables that are shown as they are
+_FINDINGS = ("recommendation", "slice")  # tables that are shown as they are
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _document(source: PageSource, limits: PageLimits, packing: Packing, class_bi
             "scoreBins": metric_arrays.pack_score_bins(run, order, axes, packing, levels),
         },
         "studentQuantiles": _student_quantiles(),
-        **{name: _findings(run, name, limits.findings) for name in _DECISIONS},
+        **{name: _findings(run, name, limits.findings) for name in _FINDINGS},
     }
 
 

@@ -6,9 +6,11 @@ bins at every threshold, or fewer where the page would grow too large.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from emqa_core.analysis.intervals import design_effect
 from emqa_core.objects import Array
@@ -20,6 +22,7 @@ from emqa_core.storage.runs import Run
 
 CLASS_BINS = (50, 25, 10)  # divisors of 50: a class's bins are joined, never cut
 _LARGEST_EFFECT = 1024.0
+_CLASS_BINS = 10  # of single classes in the tables of scores and errors
 ERROR_TYPES = (
     "localization", "classification", "duplicate", "background", "classification_and_localization", "missed",
 )  # fmt: skip
@@ -109,30 +112,57 @@ def _pack_effect(packing: Packing, name: str, sums: Array, joined: int = 1) -> N
     packing.add_fractions(name, np.log(effect), 0.0, np.log(_LARGEST_EFFECT))
 
 
+@dataclass(frozen=True)
+class _BinRows:
+    """Rows of a table by metric, scope (0: all classes) and bin; classes have a fifth of the stored bins."""
+
+    number: Array
+    scope: Array
+    bins: Array
+
+    @classmethod
+    def of(cls, table: pa.Table, order: Order, axes: list[dict[str, Any]]) -> _BinRows:
+        number = place_of(table, "metric", [axis["name"] for axis in axes])
+        return cls(number, order.scope_of(table), counts(table, "bin"))
+
+    def pack(
+        self,
+        packing: Packing,
+        names: tuple[str, str],
+        order: Order,
+        axis: dict[str, Any],
+        own: Array,
+        first: tuple[int, Array],
+        values: Array,
+    ) -> None:
+        """Values of rows own (n,) bool: (A, bins) of all classes, (A, K, bins) of each, by these names.
+
+        first: A and the place of each row along it.
+        """
+        n_first, at = first
+        n_bins = axis["nCoarse"]
+        n_class_bins = n_bins if axis["categories"] is not None else _CLASS_BINS
+        whole, single = own & (self.scope == 0), own & (self.scope > 0)
+        packed = spread((n_first, n_bins), (at[whole], self.bins[whole]), values[whole], 0)
+        packing.add_counts(names[0], packed)
+        places = at[single], self.scope[single] - 1, self.bins[single]
+        packed = spread((n_first, order.n_classes, n_class_bins), places, values[single], 0)
+        packing.add_counts(names[1], packed)
+
+
 def pack_errors(run: Run, order: Order, axes: list[dict[str, Any]], packing: Packing) -> bool:
     """Errors by bin: `i/side/error` (types, 50) of all classes and `i/side/class_error` (types, K, 10)."""
     if "metric_error" not in run.tables:
         return False
     table = run.table("metric_error")
-    number = place_of(table, "metric", [axis["name"] for axis in axes])
-    kind = place_of(table, "error_type", ERROR_TYPES)
-    is_label = place_of(table, "source", SIDES) == 1
-    scope, bins, n = order.scope_of(table), counts(table, "bin"), counts(table, "n")
+    rows, n = _BinRows.of(table, order, axes), counts(table, "n")
+    kind, source = place_of(table, "error_type", ERROR_TYPES), place_of(table, "source", SIDES)
     for place, axis in enumerate(axes):
-        n_bins = axis["nCoarse"]
-        n_class_bins = n_bins if axis["categories"] is not None else 10
-        for side in SIDES:
-            mine = (number == place) & (is_label == (side == "label"))
-            if not mine.any():
-                continue
-            whole, single = mine & (scope == 0), mine & (scope > 0)
-            shape: tuple[int, ...] = (len(ERROR_TYPES), n_bins)
-            packing.add_counts(
-                f"{place}/{side}/error", spread(shape, (kind[whole], bins[whole]), n[whole], 0)
-            )
-            shape = (len(ERROR_TYPES), order.n_classes, n_class_bins)
-            places = kind[single], scope[single] - 1, bins[single]
-            packing.add_counts(f"{place}/{side}/class_error", spread(shape, places, n[single], 0))
+        for number, side in enumerate(SIDES):
+            own = (rows.number == place) & (source == number)
+            if own.any():
+                names = f"{place}/{side}/error", f"{place}/{side}/class_error"
+                rows.pack(packing, names, order, axis, own, (len(ERROR_TYPES), kind), n)
     return True
 
 
@@ -147,22 +177,12 @@ def pack_score_bins(
     if "metric_score" not in run.tables or not levels:
         return False
     table = run.table("metric_score")
-    number = place_of(table, "metric", [axis["name"] for axis in axes])
+    rows = _BinRows.of(table, order, axes)
     level = np.searchsorted(np.array(levels), numbers(table, "score_lower"))
-    scope, bins = order.scope_of(table), counts(table, "bin")
-    names = {"n": "n_predictions", "hit": "n_true_positive", "found": "n_found"}
-    columns = {name: counts(table, column) for name, column in names.items()}
-    for place, axis in enumerate(axes):
-        n_bins = axis["nCoarse"]
-        n_class_bins = n_bins if axis["categories"] is not None else 10
-        mine = number == place
-        whole, single = mine & (scope == 0), mine & (scope > 0)
-        for name, values in columns.items():
-            shape: tuple[int, ...] = (len(levels), n_bins)
-            packing.add_counts(
-                f"{place}/score_{name}", spread(shape, (level[whole], bins[whole]), values[whole], 0)
-            )
-            shape = (len(levels), order.n_classes, n_class_bins)
-            places = level[single], scope[single] - 1, bins[single]
-            packing.add_counts(f"{place}/class_score_{name}", spread(shape, places, values[single], 0))
+    columns = {"n": "n_predictions", "hit": "n_true_positive", "found": "n_found"}
+    for name, column in columns.items():
+        values = counts(table, column)
+        for place, axis in enumerate(axes):
+            names = f"{place}/score_{name}", f"{place}/class_score_{name}"
+            rows.pack(packing, names, order, axis, rows.number == place, (len(levels), level), values)
     return True

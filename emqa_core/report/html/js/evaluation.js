@@ -17,7 +17,7 @@ export class Evaluation {
   }
 
   has(name) {
-    return this.document.has_array(name);
+    return this.document.hasArray(name);
   }
 
   array(name) {

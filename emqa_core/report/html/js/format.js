@@ -1,6 +1,6 @@
 // Numbers as text, and elements of a page; text is only ever set as text.
 
-export const DASH = "–";
+const DASH = "–";
 
 export const measure = (v, digits = 3) => (v === null || v === undefined || Number.isNaN(v) ? DASH : v.toFixed(digits));
 

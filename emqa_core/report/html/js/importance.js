@@ -9,7 +9,7 @@ const MIN_RARER_OUTCOME = 5;
 const MIN_EFFECTIVE_FRAMES = 10;
 const STORED = [
   "importance", "importance_low", "importance_high", "noise_floor", "correlation", "correlation_low", "correlation_high",
-  "correlation_spearman", "correlation_partial", "correlation_partial_low", "correlation_partial_high",
+  "correlation_spearman", "correlation_spearman_low", "correlation_spearman_high", "correlation_partial", "correlation_partial_low", "correlation_partial_high",
 ];
 
 /** A row per metric of the target, the most important first: {metric, index, level, importance, importance_low, ...,
@@ -93,7 +93,7 @@ function biasFactor(evaluation, selection, { t, target }, index) {
 }
 
 /** Neighbours merged from left to right until each is large enough; the rest joins the last. */
-export function mergedBins(n, right, effect, metric) {
+function mergedBins(n, right, effect, metric) {
   const size = n.length;
   const rows = sum(n);
   const hits = sum(right);
@@ -132,7 +132,7 @@ export function mergedBins(n, right, effect, metric) {
 const meanSize = (effect) => (effect >= 1 ? effect : 1);
 
 /** {importance, reason} of counts in merged bins. */
-export function importanceOf(n, right, bins, factor) {
+function importanceOf(n, right, bins, factor) {
   const size = Math.max(...bins) + 1;
   const rows = new Float64Array(size);
   const hits = new Float64Array(size);

@@ -15,7 +15,7 @@ export async function unpack(text) {
   const read = new Map();
   return {
     ...head,
-    has_array: (name) => name in head.arrays,
+    hasArray: (name) => name in head.arrays,
     array(name) {
       if (!read.has(name)) read.set(name, arrayOf(body, head.arrays[name]));
       return read.get(name);

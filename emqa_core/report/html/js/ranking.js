@@ -13,7 +13,8 @@ const TARGETS = {
 };
 const COLUMNS = [
   "metric", "level", "importance", "importance_low", "importance_high", "noise_floor", "is_significant", "is_confounded",
-  "correlation", "correlation_low", "correlation_high", "correlation_spearman", "correlation_partial", "reason",
+  "correlation", "correlation_low", "correlation_high", "correlation_spearman", "correlation_spearman_low",
+  "correlation_spearman_high", "correlation_partial", "correlation_partial_low", "correlation_partial_high", "reason",
 ];
 
 export class Ranking {
@@ -99,7 +100,9 @@ export class Ranking {
       number("correlation", (row) => measure(row.correlation)),
       number("95% interval", (row) => interval(row.correlation_low, row.correlation_high)),
       number("Spearman", (row) => measure(row.correlation_spearman)),
+      number("95% interval", (row) => interval(row.correlation_spearman_low, row.correlation_spearman_high)),
       number("partial", (row) => measure(row.correlation_partial)),
+      number("95% interval", (row) => interval(row.correlation_partial_low, row.correlation_partial_high)),
       { title: "remark", of: remarkOf },
     ];
     this.details.lastChild.replaceChildren(table("metric importance and correlation", columns, this.rows));

@@ -2,21 +2,21 @@
 
 import { element } from "emqa/format.js";
 
-export function saveCsv(name, columns, rows) {
+function saveCsv(name, columns, rows) {
   const line = (values) => values.map(quoted).join(",");
   const text = [line(columns), ...rows.map((row) => line(columns.map((c) => row[c])))].join("\r\n");
   save(`${name}.csv`, `${text}\r\n`, "text/csv");
 }
 
 /** Quoted where it must be; a text that a spreadsheet would take for a formula is set off by an apostrophe. */
-export function quoted(v) {
+function quoted(v) {
   if (v === null || v === undefined || (typeof v === "number" && Number.isNaN(v))) return "";
   if (typeof v === "number") return String(v);
   const text = /^[=+\-@\t\r]/.test(v) ? `'${v}` : String(v);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export function save(name, text, type) {
+function save(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   const link = element("a", { href: url, download: name });
   document.body.append(link);

@@ -1,6 +1,6 @@
 // Rates, means and their intervals: docs/definitions.md, sections "AP and AR" and "Bins".
 
-export const Z_95 = 1.959963984540054;
+const Z_95 = 1.959963984540054;
 
 /** 95% interval of a rate by Wilson's score method, n divided by max(1, effect). */
 export function wilson(n, hit, effect) {
