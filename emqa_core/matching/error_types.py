@@ -22,6 +22,7 @@ PREDICTION_ERRORS = (
     "classification_and_localization",
 )
 LABEL_ERRORS = ("missed", "localization", "classification")
+ERROR_TYPES = (*PREDICTION_ERRORS, "missed")  # of either
 BACKGROUND_IOU = 0.1  # up to it a prediction stands for no label at all
 _LOCALIZATION, _CLASSIFICATION, _DUPLICATE, _BACKGROUND, _BOTH = range(5)
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from emqa_core.combined import combined
 from emqa_core.errors import ConfigError
-from emqa_core.matching.error_types import LABEL_ERRORS, PREDICTION_ERRORS
+from emqa_core.matching.error_types import ERROR_TYPES
 from emqa_core.objects import Array
 from emqa_core.report.examples.choice import FrameCodes
 from emqa_core.report.performance import STORED_BINS, unknown_metric
@@ -67,7 +67,7 @@ def worst_objects(run: Run, by: str, view: View, limit: int) -> list[Row]:
 
     Raises ConfigError for what is neither a metric of the run nor an error type.
     """
-    if by == ERROR_TYPE or by in {*PREDICTION_ERRORS, *LABEL_ERRORS}:
+    if by == ERROR_TYPE or by in ERROR_TYPES:
         return _by_error(run, by, view, limit)
     return _by_metric(run, by, view, limit)
 
@@ -199,7 +199,7 @@ def _ranges_of(run: Run, metric: str, view: View) -> _Ranges:
     """Ten ranges of a metric, or its categories, with the share that goes wrong in each."""
     bins = sorted(rows_where(run, "metric_bin", metric=metric), key=lambda row: row["bin"])
     if not bins:
-        raise unknown_metric(run, metric, others=(FRAME, ERROR_TYPE, *PREDICTION_ERRORS, "missed"))
+        raise unknown_metric(run, metric, others=(FRAME, ERROR_TYPE, *ERROR_TYPES))
     is_categorical = bins[0]["category"] is not None
     width = 1 if is_categorical else STORED_BINS // N_RANGES
     n_of: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from emqa_core.analysis.bin_axis import MetricAxis
 from emqa_core.combined import combined
 from emqa_core.errors import ConfigError
-from emqa_core.matching.error_types import LABEL_ERRORS, PREDICTION_ERRORS
+from emqa_core.matching.error_types import ERROR_TYPES
 from emqa_core.objects import Array
 from emqa_core.report.importance import rank_metrics
 from emqa_core.report.performance import STORED_BINS
@@ -146,7 +146,7 @@ def class_groups(run: Run, view: View, *, n_classes: int, n_kept: int) -> ValueG
 
 def error_groups(n_kept: int) -> ValueGroups:
     """Every error type."""
-    return ValueGroups("error_type", tuple(dict.fromkeys([*PREDICTION_ERRORS, *LABEL_ERRORS])), n_kept)
+    return ValueGroups("error_type", ERROR_TYPES, n_kept)
 
 
 def _ranges(axis: MetricAxis) -> tuple[MetricRange, ...]:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from emqa_core.matching.error_types import ERROR_TYPES
 from emqa_core.quality.catalogue import CATALOGUE, CONTROLS
 from emqa_core.report.headline import COCO_MEASURES
 from emqa_core.report.html import class_arrays, importance_arrays, metric_arrays
@@ -119,7 +120,7 @@ def _document(source: PageSource, limits: PageLimits, packing: Packing, class_bi
         "controls": sorted(CONTROLS.values()),
         "apart": list(RANKED_APART),
         "classBins": class_bins,
-        "errorTypes": list(metric_arrays.ERROR_TYPES),
+        "errorTypes": list(ERROR_TYPES),
         "errors": class_arrays.error_rows(run, order),
         "scores": scores,
         "confusion": class_arrays.pack_confusion(run, order, packing),

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from emqa_core.analysis.intervals import design_effect
+from emqa_core.matching.error_types import ERROR_TYPES
 from emqa_core.objects import Array
 from emqa_core.report.html.columns import Order, counts, numbers, place_of, rows_of, spread, text
 from emqa_core.report.html.metric_cells import SIDES, MetricCells, SideCells
@@ -22,10 +23,7 @@ from emqa_core.storage.runs import Run
 
 CLASS_BINS = (50, 25, 10)  # divisors of 50: a class's bins are joined, never cut
 _LARGEST_EFFECT = 1024.0
-_CLASS_BINS = 10  # of single classes in the tables of scores and errors
-ERROR_TYPES = (
-    "localization", "classification", "duplicate", "background", "classification_and_localization", "missed",
-)  # fmt: skip
+_STORED_CLASS_BINS = 10  # of single classes in the tables of scores and errors
 
 
 def metric_axes(run: Run) -> list[dict[str, Any]]:
@@ -141,7 +139,7 @@ class _BinRows:
         """
         n_first, at = first
         n_bins = axis["nCoarse"]
-        n_class_bins = n_bins if axis["categories"] is not None else _CLASS_BINS
+        n_class_bins = n_bins if axis["categories"] is not None else _STORED_CLASS_BINS
         whole, single = own & (self.scope == 0), own & (self.scope > 0)
         packed = spread((n_first, n_bins), (at[whole], self.bins[whole]), values[whole], 0)
         packing.add_counts(names[0], packed)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
+from emqa_core.matching.error_types import ERROR_TYPES
 from emqa_core.report.html.chart_base import Spec, axis, base
 
-ERROR_COLOURS = {
-    "localization": "var(--error-1)",
-    "classification": "var(--error-2)",
-    "duplicate": "var(--error-3)",
-    "background": "var(--error-4)",
-    "classification_and_localization": "var(--error-5)",
-    "missed": "var(--error-6)",
-}
+ERROR_COLOURS = {name: f"var(--error-{place})" for place, name in enumerate(ERROR_TYPES, 1)}
 _SERIES = (
     {"field": "series", "type": "nominal"},
     {"field": "colour", "type": "nominal", "scale": None},

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from emqa_core.analysis.intervals import wilson_interval
+from emqa_core.report.html.metric_charts import ERROR_COLOURS
 from emqa_core.report.importance import LEVEL_MARKS, MetricEffect, Ranking
 from emqa_core.report.numbers import interval
 from emqa_core.report.performance import STORED_BINS
@@ -126,13 +127,12 @@ def cost_rows(run: Run) -> list[dict[str, Any]]:
     for row in rows_where(run, "error_type", scope="all"):
         cost, kind = row.get("average_precision_cost"), row["error_type"]
         if cost is not None:
-            place = ERROR_ORDER.index(kind) + 1 if kind in ERROR_ORDER else 6
             rows.append(
                 {
                     "type": kind.replace("_", " "),
                     "cost": cost,
                     "n": row["n"],
-                    "colour": f"var(--error-{place})",
+                    "colour": ERROR_COLOURS.get(kind, "var(--floor)"),
                 }
             )
     return sorted(rows, key=lambda row: -row["cost"])

@@ -187,7 +187,7 @@ export class ClassPanel {
     this.costRows = [...found.values()].map(({ costs, ...row }) => ({ ...row, cost: mean(costs) }));
     const drawn = this.costRows
       .filter((row) => !Number.isNaN(row.cost))
-      .map((row) => ({ ...row, type: row.type.replaceAll("_", " "), colour: `var(--error-${1 + Math.max(0, evaluation.document.errorTypes.indexOf(row.type))})` }));
+      .map((row) => ({ ...row, type: row.type.replaceAll("_", " "), colour: colourOf(evaluation.document.errorTypes.indexOf(row.type)) }));
     const counted = this.costRows.filter((row) => row.source === "prediction" && evaluation.document.errorTypes.includes(row.type));
     const total = sum(counted.map((row) => row.n));
     this.parts.costs.remark.textContent = `At the run's IoU threshold. Of ${count(total)} false positives: ${counted.map((row) => `${row.type.replaceAll("_", " ")} ${percent(ratio(row.n, total))}`).join(", ")}.`;
@@ -195,3 +195,6 @@ export class ClassPanel {
     if (drawn.length) this.charts.costs.show({ rows: drawn.sort((a, b) => b.cost - a.cost) }, { label: `AP that error types cost: ${drawn.map((row) => `${row.type} ${measure(row.cost)}`).join(", ")}` });
   }
 }
+
+/** Of an error type by its place; of the totals of all types a neutral one. */
+const colourOf = (place) => (place < 0 ? "var(--floor)" : `var(--error-${1 + place})`);
