@@ -1,7 +1,7 @@
 """Print the files that are made from code; with --check, fail where one is not current.
 
 docs/tables.md comes from emqa_core/schema/, configs/default.yaml and configs/schema.json from
-emqa_core/config.py, the exit codes in docs/command-line.md from emqa_core/errors.py, docs/metrics.md
+emqa_core/config/, the exit codes in docs/command-line.md from emqa_core/errors.py, docs/metrics.md
 from emqa_core/quality/catalogue.py, the page's charts.json from emqa_core/report/html/charts.py.
 """
 
